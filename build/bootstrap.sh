@@ -77,6 +77,7 @@ fi
 
 if ! cmp -s package-lock.json node_modules/.totaldeploy-lock; then
   echo "bootstrap: installing the JavaScript packages of package-lock.json"
-  npm ci --silent --no-progress
+  # Not `npm ci`: it refuses a lock file made where other platforms' optional packages are not to be had.
+  npm install --no-save --silent --no-progress
   cp package-lock.json node_modules/.totaldeploy-lock
 fi
