@@ -7,15 +7,15 @@ const LINE_CHARS_MAX = 1000;
 const QUEUED_TEXTS_MAX = 500;
 
 export interface Terminal extends AsyncDisposable {
-  path: string;
+  readonly path: string;
   /** A screen that can be drawn on, or a line that only takes text. */
-  kind: 'screen' | 'lines';
+  readonly kind: 'screen' | 'lines';
   /** Queued; never blocks and never throws. */
   write(text: string): void;
   onLine(listener: (line: string) => void): () => void;
-  /** Hands the keyboard to someone else until `resume`. */
-  pause(): void;
-  resume(): void;
+  /** Closes the device, so that a shell can have it, until `reclaim`. */
+  release(): Promise<void>;
+  reclaim(): Promise<void>;
 }
 
 /**
@@ -24,46 +24,52 @@ export interface Terminal extends AsyncDisposable {
  * @returns undefined when it is not there or has no hardware behind it.
  */
 export async function openTerminal(path: string, kind: Terminal['kind']): Promise<Terminal | undefined> {
-  let inputFd: number;
-  try {
-    inputFd = openSync(path, constants.O_RDWR | constants.O_NOCTTY);
-  } catch {
-    return undefined;
-  }
-  // A serial port that was never found opens, but is not a terminal.
-  if (!isatty(inputFd)) {
-    closeSync(inputFd);
-    return undefined;
-  }
-  const output = await open(path, constants.O_WRONLY | constants.O_NOCTTY);
-  return new DeviceTerminal({ path, kind, input: new ReadStream(inputFd), output });
+  const terminal = new DeviceTerminal(path, kind);
+  return (await terminal.open()) ? terminal : undefined;
 }
 
 class DeviceTerminal implements Terminal {
   readonly path: string;
   readonly kind: Terminal['kind'];
-  readonly #input: ReadStream;
-  readonly #output: FileHandle;
   readonly #listeners = new Set<(line: string) => void>();
   readonly #queue: string[] = [];
+  #input: ReadStream | undefined;
+  #output: FileHandle | undefined;
   #writing: Promise<void> | undefined;
   #received = '';
 
-  constructor(parts: { path: string; kind: Terminal['kind']; input: ReadStream; output: FileHandle }) {
-    this.path = parts.path;
-    this.kind = parts.kind;
-    this.#input = parts.input;
-    this.#output = parts.output;
-    this.#input.setEncoding('latin1');
-    this.#input.on('data', (text: string) => this.#receive(text));
+  constructor(path: string, kind: Terminal['kind']) {
+    this.path = path;
+    this.kind = kind;
+  }
+
+  async open(): Promise<boolean> {
+    let inputFd: number;
+    try {
+      inputFd = openSync(this.path, constants.O_RDWR | constants.O_NOCTTY);
+    } catch {
+      return false;
+    }
+    // A serial port that was never found opens, but is not a terminal.
+    if (!isatty(inputFd)) {
+      closeSync(inputFd);
+      return false;
+    }
+    this.#output = await open(this.path, constants.O_WRONLY | constants.O_NOCTTY);
+    const input = new ReadStream(inputFd);
+    input.setEncoding('latin1');
+    input.on('data', (text: string) => this.#receive(text));
     // A terminal that hangs up only loses its keyboard.
-    this.#input.on('error', () => {});
+    input.on('error', () => {});
+    this.#input = input;
+    this.#received = '';
+    return true;
   }
 
   write(text: string): void {
     if (this.#queue.length >= QUEUED_TEXTS_MAX) this.#queue.shift();
     this.#queue.push(text);
-    this.#writing ??= this.#drain();
+    if (this.#output !== undefined) this.#writing ??= this.#drain(this.#output);
   }
 
   onLine(listener: (line: string) => void): () => void {
@@ -71,27 +77,29 @@ class DeviceTerminal implements Terminal {
     return () => this.#listeners.delete(listener);
   }
 
-  pause(): void {
-    this.#input.pause();
+  async release(): Promise<void> {
+    this.#input?.destroy();
+    this.#input = undefined;
+    await this.#writing;
+    const output = this.#output;
+    this.#output = undefined;
+    await output?.close();
   }
 
-  resume(): void {
-    this.#received = '';
-    this.#input.resume();
+  async reclaim(): Promise<void> {
+    if (await this.open()) this.write('');
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#input.destroy();
-    await this.#writing;
-    await this.#output.close();
+    await this.release();
   }
 
   /** One write at a time and on the thread pool: a stopped serial line must not stop the program. */
-  async #drain(): Promise<void> {
+  async #drain(output: FileHandle): Promise<void> {
     for (let text = this.#queue.shift(); text !== undefined; text = this.#queue.shift()) {
       const bytes = Buffer.from(text, 'latin1');
       for (let at = 0; at < bytes.length; ) {
-        const written = await this.#output.write(bytes, at).then(
+        const written = await output.write(bytes, at).then(
           (result) => result.bytesWritten,
           () => bytes.length,
         );

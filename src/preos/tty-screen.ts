@@ -104,12 +104,12 @@ export class TtyScreen implements AskingScreen, AsyncDisposable {
 
   async lend(terminal: Terminal, work: () => Promise<void>): Promise<void> {
     this.#lent.add(terminal);
-    terminal.pause();
     if (terminal.kind === 'screen') terminal.write('\x1b[?25h\x1b[2J\x1b[H');
+    await terminal.release();
     try {
       await work();
     } finally {
-      terminal.resume();
+      await terminal.reclaim();
       this.#lent.delete(terminal);
       this.#drawn = '';
       this.#refresh(true);
@@ -144,7 +144,10 @@ export class TtyScreen implements AskingScreen, AsyncDisposable {
 
   #showQuestion(terminal: Terminal, question: Question): void {
     if (this.#lent.has(terminal)) return;
-    if (terminal.kind === 'screen') return terminal.write(renderQuestion(question, this.#programLine));
+    if (terminal.kind === 'screen') {
+      terminal.write(renderQuestion(question, this.#programLine));
+      return;
+    }
     const lines = [`--- ${question.title} ---`, ...question.lines].map(asciiOf).filter((line) => line !== '');
     terminal.write(`${lines.join('\n')}\n${asciiOf(question.prompt)} `);
   }
