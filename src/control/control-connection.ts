@@ -1,7 +1,7 @@
 import type { TLSSocket } from 'node:tls';
 import type { Logger } from '../lib/log.ts';
 import { computerId } from '../schema/machine.ts';
-import type { ControlLimits } from './control-server.ts';
+import type { ControlLimits } from './control-limits.ts';
 import { checkMessage, encodeFrame, type FrameDecoder, type FrameResult } from './frames.ts';
 import { type AgentMessage, agentMessageSchema, type ConsoleMessage, type Hello } from './messages.ts';
 
