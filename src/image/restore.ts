@@ -78,15 +78,20 @@ export async function restoreImage(
 }
 
 /**
- * What a disk of the image needs on a target: the end of its last block and the sum of all. The backup GPT
- * does not count, it moves to the true end of the target.
+ * What a disk of the image needs: `endBytes`, the size of the smallest target, for its blocks, its partitions whole, and behind them a
+ * backup GPT, which moves to the true end of a smaller or larger target; `bytes` is the sum of its blocks.
  */
 export function usedExtent(
   image: Pick<ImageReader, 'index' | 'manifest'>,
   disk: number,
 ): { endBytes: number; bytes: number } {
-  const backup = image.manifest.disks[disk]?.bootAreas.find((area) => area.kind === 'gpt-backup');
-  let endBytes = 0;
+  const layout = image.manifest.disks[disk];
+  const backup = layout?.bootAreas.find((area) => area.kind === 'gpt-backup');
+  const partitionsEnd = Math.max(
+    0,
+    ...(layout?.partitions ?? []).map((one) => one.startBytes + one.sizeBytes),
+  );
+  let endBytes = partitionsEnd + (backup?.sizeBytes ?? 0);
   let bytes = 0;
   for (const { disk: on, offsetBytes, rawBytes } of image.index.placements()) {
     if (on !== disk) continue;
