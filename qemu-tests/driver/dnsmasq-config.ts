@@ -49,7 +49,7 @@ export function dnsmasqConfig(plan: DnsmasqPlan): string {
     'dhcp-no-override',
     'no-ping', // offers otherwise take three seconds
     'enable-ra', // iPXE otherwise waits 13 seconds for a router
-    `dhcp-range=::,constructor:${plan.interface},ra-stateless,1h`,
+    `dhcp-range=::,constructor:${plan.interface},ra-stateless`,
     `ra-param=${plan.interface},60,0`,
     'enable-tftp',
     `tftp-root=${plan.tftpRoot}`,
@@ -74,7 +74,7 @@ export interface TftpTransfer {
 
 /** The files a log of dnsmasq says were sent completely. */
 export function sentFiles(log: string): TftpTransfer[] {
-  return [...log.matchAll(/dnsmasq-tftp: sent (\S+) to (\S+)/g)].map(([, path, address]) => ({
+  return [...log.matchAll(/dnsmasq-tftp\[\d+\]: sent (\S+) to (\S+)/g)].map(([, path, address]) => ({
     path: path!,
     address: address!,
   }));

@@ -8,6 +8,11 @@ import { onInterrupt } from './last-resort.ts';
 /** `tdlab-PID-N`: the process id tells a forgotten namespace from one in use. */
 const NAMESPACE_PATTERN = /^tdlab-(\d+)-\d+$/;
 const TAPS_MAX = 64;
+/** For router advertisements, without which iPXE waits 13 seconds. */
+const IPV6_ADDRESS = 'fd77::1/64';
+/** Image data would fill the disk and tell nothing; who spoke, and the heads of packets, do. */
+const CAPTURE_FILTER = 'not udp port 5004 and not tcp port 5003';
+const CAPTURED_PACKETS_MAX = 500_000;
 
 let lastNumber = 0;
 
@@ -68,28 +73,15 @@ export class TestNetwork implements AsyncDisposable {
       await this.ip(['link', 'set', TestNetwork.BRIDGE, 'type', 'bridge', 'mcast_querier', '1']);
     }
     await this.ip(['address', 'add', this.address, 'dev', TestNetwork.BRIDGE]);
+    await this.ip(['address', 'add', IPV6_ADDRESS, 'dev', TestNetwork.BRIDGE, 'nodad']);
     await this.ip(['link', 'set', TestNetwork.BRIDGE, 'up']);
     await this.ip(['route', 'add', '224.0.0.0/4', 'dev', TestNetwork.BRIDGE]);
     if (this.capturePath !== undefined) await this.#startCapture(this.capturePath);
   }
 
-  /** The heads of packets are enough to see who spoke; whole image data would fill the disk. */
   async #startCapture(path: string): Promise<void> {
-    const args = [
-      '-i',
-      TestNetwork.BRIDGE,
-      '-U',
-      '-s',
-      '400',
-      '-w',
-      path,
-      '-Z',
-      'root',
-      '-C',
-      '200',
-      '-W',
-      '1',
-    ];
+    const limits = ['-U', '-s', '400', '-c', String(CAPTURED_PACKETS_MAX), '-Z', 'root'];
+    const args = ['-i', TestNetwork.BRIDGE, ...limits, '-w', path, CAPTURE_FILTER];
     const logPath = `${path}.log`;
     this.#capture = await ChildProgram.start('tcpdump', args, { namespace: this.namespace, logPath });
   }
