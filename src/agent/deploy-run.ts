@@ -1,0 +1,275 @@
+import type { AgentMessage, Deployment } from '../control/messages.ts';
+import { openBlockDevice } from '../disk/block-device.ts';
+import { type Clock, monotonicClock } from '../lib/clock.ts';
+import { errorLine, TdError } from '../lib/errors.ts';
+import type { Logger } from '../lib/log.ts';
+import { ProgressMeter } from '../lib/progress.ts';
+import type { Screen } from '../lib/screen.ts';
+import type { ReceiveSummary } from '../multicast/receive-session.ts';
+import type { TargetReport, TargetStep } from '../schema/job.ts';
+import type { Machine } from '../schema/machine.ts';
+import { jobView } from './agent-screen.ts';
+import { checkBootEntry } from './boot-entry.ts';
+import type { ConsoleLink } from './console-link.ts';
+import { type FetchedImage, fetchImage } from './image-fetch.ts';
+import { type ReceiveOptions, receiveImage } from './receive.ts';
+import { chooseTarget, type TargetScope } from './target-disk.ts';
+import { TargetWriter } from './target-writer.ts';
+
+const SHOW_INTERVAL_MS = 250;
+const TELL_INTERVAL_MS = 1000;
+const LINE_CHARS_MAX = 1000;
+
+export interface DeployRunOptions {
+  link: Pick<ConsoleLink, 'send' | 'get' | 'isConnected' | 'localAddress' | 'remoteAddress' | 'consoleName'>;
+  machine: Machine;
+  scope: TargetScope;
+  /** Goes before the console's rule. */
+  diskRule?: string;
+  /** Reads everything back before the disk is made bootable. */
+  verify?: boolean;
+  screen: Screen;
+  logger: Logger;
+  signal: AbortSignal;
+  clock?: Clock;
+  silenceMsMax?: number;
+  startSession?: ReceiveOptions['startSession'];
+}
+
+/**
+ * Deploys one image to one disk; every end, good or bad, is a report and nothing is thrown. A run that
+ * does not end well leaves a disk that cannot start.
+ */
+export async function runDeployment(
+  deployment: Deployment,
+  options: DeployRunOptions,
+): Promise<TargetReport> {
+  await using run = new DeployRun(deployment, options);
+  return run.run();
+}
+
+class DeployRun implements AsyncDisposable {
+  readonly #deployment: Deployment;
+  readonly #options: DeployRunOptions;
+  readonly #clock: Clock;
+  readonly #startedMs: number;
+  readonly #timer: NodeJS.Timeout;
+  #meter: ProgressMeter | undefined;
+  #toldAtMs = Number.NEGATIVE_INFINITY;
+  #step: TargetStep = 'assigned';
+  #disk = '';
+  #problems: string[] = [];
+  #warnings: string[] = [];
+  #writer: TargetWriter | undefined;
+
+  constructor(deployment: Deployment, options: DeployRunOptions) {
+    this.#deployment = deployment;
+    this.#options = options;
+    this.#clock = options.clock ?? monotonicClock;
+    this.#startedMs = this.#clock.nowMs();
+    this.#timer = setInterval(() => this.#tick(), SHOW_INTERVAL_MS);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#timer);
+  }
+
+  async run(): Promise<TargetReport> {
+    try {
+      const { image, summary } = await this.#deploy();
+      this.#enter('done', `${image.manifest.name} on ${this.#disk}`);
+      return this.#report({ summary, root: image.root, error: '' });
+    } catch (error) {
+      const wasCancelled = this.#options.signal.aborted;
+      const line = this.#failureLine(wasCancelled ? this.#options.signal.reason : error);
+      this.#options.logger.error(
+        { error: line, stack: (error as Error | undefined)?.stack },
+        'deployment failed',
+      );
+      this.#problems = [line];
+      this.#enter(wasCancelled ? 'cancelled' : 'failed', line);
+      return this.#report({ summary: undefined, root: '', error: line });
+    }
+  }
+
+  async #deploy(): Promise<{ image: FetchedImage; summary: ReceiveSummary }> {
+    const { link, signal } = this.#options;
+    this.#enter('assigned', this.#deployment.image.name);
+    const image = await fetchImage(this.#deployment.image, {
+      get: (path, getOptions) => link.get(path, getOptions),
+      signal,
+    });
+    const path = await this.#preflight(image);
+    signal.throwIfAborted();
+    await using device = await openBlockDevice(path, {
+      write: true,
+      fileSectorBytes: image.layout.logicalSectorBytes,
+    });
+    if (device.sizeBytes < image.endBytes) {
+      throw new TdError(
+        'refused',
+        `Cannot deploy to "${path}": it has ${device.sizeBytes} bytes, the image needs ${image.endBytes}; use a bigger disk`,
+      );
+    }
+    const writer = new TargetWriter(device, {
+      layout: image.layout,
+      remember: this.#options.verify === true,
+    });
+    this.#writer = writer;
+    let isFinished = false;
+    try {
+      const summary = await this.#write(image, { writer, path });
+      isFinished = true;
+      return { image, summary };
+    } finally {
+      // Whatever went wrong after the tables were written must not leave a disk that starts half-way.
+      if (!isFinished) {
+        await writer.invalidate().catch((error) => {
+          this.#options.logger.warn({ error: errorLine(error) }, 'cannot clear the unfinished disk');
+        });
+      }
+    }
+  }
+
+  async #preflight(image: FetchedImage): Promise<string> {
+    const diskRule = this.#options.diskRule ?? this.#deployment.diskRule;
+    this.#enter('pre-flight', diskRule);
+    const answer = await chooseTarget(this.#options.scope, {
+      diskRule,
+      sizeBytesMin: image.endBytes,
+      logicalSectorBytes: image.layout.logicalSectorBytes,
+      table: image.layout.table,
+      firmware: image.manifest.source.firmware,
+      machineFirmware: this.#options.machine.firmware,
+    });
+    this.#disk = answer.description;
+    if (!answer.ok) throw new TdError('refused', answer.reason);
+    this.#warnings = answer.warnings;
+    return answer.path;
+  }
+
+  async #write(
+    image: FetchedImage,
+    { writer, path }: { writer: TargetWriter; path: string },
+  ): Promise<ReceiveSummary> {
+    const { signal, link } = this.#options;
+    this.#enter('partitioning', this.#disk);
+    await writer.invalidate();
+    signal.throwIfAborted();
+    this.#meter = new ProgressMeter(image.totalBytes, this.#clock);
+    this.#enter('receiving', this.#disk);
+    const summary = await receiveImage(image, writer, {
+      deployment: this.#deployment,
+      get: (at, getOptions) => link.get(at, getOptions),
+      localAddress: link.localAddress,
+      remoteAddress: link.remoteAddress,
+      logger: this.#options.logger,
+      signal,
+      ...(this.#options.silenceMsMax === undefined ? {} : { silenceMsMax: this.#options.silenceMsMax }),
+      ...(this.#options.startSession === undefined ? {} : { startSession: this.#options.startSession }),
+    });
+    this.#tick();
+    this.#tell();
+    this.#enter('checking', this.#options.verify === true ? 'reading everything back' : '');
+    await writer.flush();
+    if (this.#options.verify === true) await this.#readBack(image, writer);
+    signal.throwIfAborted();
+    this.#enter('boot-entry', '');
+    await writer.finish();
+    this.#warnings.push(...(await checkBootEntry(path, image.layout, this.#options.machine)));
+    return summary;
+  }
+
+  async #readBack(image: FetchedImage, writer: TargetWriter): Promise<void> {
+    this.#meter = new ProgressMeter(image.totalBytes, this.#clock);
+    const meter = this.#meter;
+    this.#writer = undefined;
+    await writer.readBack({
+      signal: this.#options.signal,
+      onProgress: (doneBytes) => meter.advance(doneBytes - meter.doneBytes),
+    });
+    this.#writer = writer;
+  }
+
+  #failureLine(error: unknown): string {
+    if (error instanceof TdError && error.code === 'network' && !this.#options.link.isConnected) {
+      return `console lost: ${errorLine(error)}; the disk is unfinished, deploy it again`.slice(
+        0,
+        LINE_CHARS_MAX,
+      );
+    }
+    const line = errorLine(error) || 'unknown error';
+    return line.slice(0, LINE_CHARS_MAX);
+  }
+
+  #enter(step: TargetStep, detail: string): void {
+    this.#step = step;
+    const { screen, logger, link } = this.#options;
+    logger.info({ job: this.#deployment.jobId, step, detail }, `step ${step}`);
+    if (step === 'done') screen.milestone(`done ${this.#deployment.jobId} ${detail}`);
+    else if (step === 'failed') screen.milestone(`failed: ${detail}`);
+    else screen.milestone(`state ${step} ${detail}`.trimEnd());
+    const message: AgentMessage = {
+      type: 'state',
+      jobId: this.#deployment.jobId,
+      step,
+      detail: detail.slice(0, LINE_CHARS_MAX),
+    };
+    link.send(message);
+    this.#show();
+  }
+
+  #tick(): void {
+    const meter = this.#meter;
+    if (meter !== undefined && this.#writer !== undefined) {
+      meter.advance(this.#writer.writtenBytes - meter.doneBytes);
+    }
+    if (this.#clock.nowMs() - this.#toldAtMs >= TELL_INTERVAL_MS) this.#tell();
+    this.#show();
+  }
+
+  #tell(): void {
+    if (this.#meter === undefined || this.#step === 'failed' || this.#step === 'cancelled') return;
+    this.#toldAtMs = this.#clock.nowMs();
+    const { doneBytes, totalBytes, bytesPerSecond } = this.#meter.state();
+    this.#options.link.send({
+      type: 'progress',
+      jobId: this.#deployment.jobId,
+      doneBytes,
+      totalBytes,
+      bytesPerSecond: Math.max(0, bytesPerSecond),
+    });
+  }
+
+  #show(): void {
+    this.#options.screen.show(
+      jobView({
+        machine: this.#options.machine,
+        consoleName: this.#options.link.consoleName,
+        imageName: this.#deployment.image.name,
+        disk: this.#disk,
+        step: this.#step,
+        progress: this.#meter?.state(),
+        problems: this.#problems,
+        warnings: this.#warnings,
+      }),
+    );
+  }
+
+  #report(end: { summary: ReceiveSummary | undefined; root: string; error: string }): TargetReport {
+    const { summary } = end;
+    return {
+      ok: end.error === '',
+      error: end.error,
+      disk: this.#disk.slice(0, 256),
+      writtenBytes: this.#writer?.writtenBytes ?? 0,
+      multicastChunks: summary?.multicastChunks ?? 0,
+      tcpChunks: summary?.tcpChunks ?? 0,
+      datagrams: summary?.datagrams ?? 0,
+      lostFragments: summary?.lostFragments ?? 0,
+      badDatagrams: summary?.badDatagrams ?? 0,
+      durationMs: Math.max(0, Math.round(this.#clock.nowMs() - this.#startedMs)),
+      root: end.root,
+    };
+  }
+}
