@@ -2,7 +2,7 @@ import type { ScreenView } from '../lib/screen.ts';
 
 export const VT_COLUMNS = 80;
 export const VT_ROWS = 25;
-const BAR_CHARS = 50;
+const BAR_CHARS = 40;
 const LABEL_CHARS = 12;
 const PROBLEMS_SHOWN_MAX = 5;
 const ROWS_SHOWN_MAX = 10;
