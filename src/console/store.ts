@@ -1,0 +1,306 @@
+import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
+import { errorLine, TdError } from '../lib/errors.ts';
+import { type Logger, silentLog } from '../lib/log.ts';
+import type { TargetReport } from '../schema/job.ts';
+import type { Machine } from '../schema/machine.ts';
+
+const SCHEMA_VERSION = 1;
+const EVENTS_MAX = 500_000;
+const BUSY_MS_MAX = 5000;
+
+const SCHEMA = `
+CREATE TABLE computers (
+  id TEXT PRIMARY KEY, address TEXT NOT NULL, role TEXT NOT NULL, machine TEXT NOT NULL,
+  first_seen TEXT NOT NULL, last_seen TEXT NOT NULL
+) STRICT;
+CREATE TABLE jobs (
+  id TEXT PRIMARY KEY, kind TEXT NOT NULL, image TEXT NOT NULL, state TEXT NOT NULL, error TEXT NOT NULL,
+  created_at TEXT NOT NULL, ended_at TEXT, options TEXT NOT NULL, summary TEXT NOT NULL
+) STRICT;
+CREATE TABLE targets (
+  job_id TEXT NOT NULL REFERENCES jobs(id), computer_id TEXT NOT NULL, step TEXT NOT NULL,
+  reason TEXT NOT NULL, disk TEXT NOT NULL, report TEXT, PRIMARY KEY (job_id, computer_id)
+) STRICT;
+CREATE TABLE events (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, level TEXT NOT NULL, kind TEXT NOT NULL,
+  job_id TEXT, computer_id TEXT, text TEXT NOT NULL, details TEXT NOT NULL
+) STRICT;
+CREATE INDEX events_of_job ON events (job_id, id);
+`;
+
+export type JobKind = 'deploy' | 'capture';
+export const JOB_STATES = [
+  'waiting',
+  'pre-flight',
+  'running',
+  'done',
+  'partial',
+  'failed',
+  'cancelled',
+  'interrupted',
+] as const;
+export type JobState = (typeof JOB_STATES)[number];
+
+export function isEnded(state: JobState): boolean {
+  return state !== 'waiting' && state !== 'pre-flight' && state !== 'running';
+}
+
+export interface JobRecord {
+  id: string;
+  kind: JobKind;
+  image: string;
+  state: JobState;
+  error: string;
+  /** ISO 8601, UTC. */
+  createdAt: string;
+  endedAt: string | null;
+  options: unknown;
+  summary: unknown;
+}
+
+export interface TargetRecord {
+  computerId: string;
+  step: string;
+  reason: string;
+  disk: string;
+  report: TargetReport | null;
+}
+
+export interface ConsoleEvent {
+  id: number;
+  /** ISO 8601, UTC. */
+  at: string;
+  level: 'info' | 'warn' | 'error';
+  /** Stable word for machines, e.g. `job-started`. */
+  kind: string;
+  jobId: string | null;
+  computerId: string | null;
+  /** One line for people. */
+  text: string;
+  details: unknown;
+}
+
+export interface NewEvent {
+  level?: ConsoleEvent['level'];
+  kind: string;
+  jobId?: string;
+  computerId?: string;
+  text: string;
+  details?: object;
+}
+
+type Row = Record<string, SQLInputValue>;
+
+/**
+ * Computers, jobs, targets and events of one console in one SQLite file (WAL). What cannot be written is logged and
+ * never stops a job: a full disk must not cost a deployment that needs no disk here.
+ */
+export class ConsoleStore implements Disposable {
+  readonly #db: DatabaseSync;
+  readonly #logger: Logger;
+  readonly #eventHandlers = new Set<(event: NewEvent) => void>();
+
+  private constructor(db: DatabaseSync, logger: Logger) {
+    this.#db = db;
+    this.#logger = logger;
+  }
+
+  /**
+   * @throws TdError `damaged` when the file is no database, `refused` when a newer program wrote it, `not-found` when
+   *   it is to be read only and does not exist, `io`.
+   */
+  static open(path: string, options: { logger?: Logger; readOnly?: boolean } = {}): ConsoleStore {
+    const { logger = silentLog, readOnly = false } = options;
+    let db: DatabaseSync | undefined;
+    try {
+      db = new DatabaseSync(path, { readOnly, timeout: BUSY_MS_MAX });
+      if (!readOnly)
+        db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON');
+      const found = Number(db.prepare('PRAGMA user_version').get()?.user_version);
+      if (found > SCHEMA_VERSION) {
+        throw new TdError(
+          'refused',
+          `Cannot open "${path}": it was written by a newer program (version ${found}, this one knows ${SCHEMA_VERSION})`,
+        );
+      }
+      if (found === 0 && !readOnly) {
+        db.exec(`BEGIN; ${SCHEMA} PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT`);
+      }
+      return new ConsoleStore(db, logger);
+    } catch (cause) {
+      db?.close();
+      throw openError(path, cause);
+    }
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** Called with every event that is added from now on. */
+  onEvent(handler: (event: NewEvent) => void): void {
+    this.#eventHandlers.add(handler);
+  }
+
+  /** Stores an event and logs it. */
+  addEvent(event: NewEvent): void {
+    const { level = 'info', kind, jobId, computerId, text, details = {} } = event;
+    const fields = { kind, ...(jobId === undefined ? {} : { jobId }), computer: computerId, ...details };
+    this.#logger[level](fields, text);
+    this.#write(
+      `INSERT INTO events (at, level, kind, job_id, computer_id, text, details)
+       VALUES (:at, :level, :kind, :jobId, :computerId, :text, :details)`,
+      {
+        at: new Date().toISOString(),
+        level,
+        kind,
+        jobId: jobId ?? null,
+        computerId: computerId ?? null,
+        text: text.slice(0, 2000),
+        details: JSON.stringify(details),
+      },
+    );
+    for (const handler of this.#eventHandlers) handler(event);
+  }
+
+  /** Oldest first; the newest `limit` (default 1,000) when there are more. */
+  events(filter: { jobId?: string; afterId?: number; limit?: number } = {}): ConsoleEvent[] {
+    const rows = this.#db
+      .prepare(
+        `SELECT * FROM events WHERE (:jobId IS NULL OR job_id = :jobId) AND id > :afterId
+         ORDER BY id DESC LIMIT :limit`,
+      )
+      .all({
+        jobId: filter.jobId ?? null,
+        afterId: filter.afterId ?? 0,
+        limit: filter.limit ?? 1000,
+      }) as Row[];
+    return rows.reverse().map((row) => ({
+      id: Number(row.id),
+      at: String(row.at),
+      level: row.level as ConsoleEvent['level'],
+      kind: String(row.kind),
+      jobId: row.job_id as string | null,
+      computerId: row.computer_id as string | null,
+      text: String(row.text),
+      details: JSON.parse(String(row.details)),
+    }));
+  }
+
+  /** Keeps the newest half million events. */
+  prune(): void {
+    this.#write('DELETE FROM events WHERE id <= (SELECT max(id) FROM events) - :max', { max: EVENTS_MAX });
+  }
+
+  recordComputer(computer: { id: string; address: string; role: string; machine: Machine }): void {
+    this.#write(
+      `INSERT INTO computers (id, address, role, machine, first_seen, last_seen)
+       VALUES (:id, :address, :role, :machine, :now, :now)
+       ON CONFLICT (id) DO UPDATE SET address = :address, role = :role, machine = :machine, last_seen = :now`,
+      { ...computer, machine: JSON.stringify(computer.machine), now: new Date().toISOString() },
+    );
+  }
+
+  createJob(job: { id: string; kind: JobKind; image: string; state: JobState; options: object }): void {
+    this.#write(
+      `INSERT INTO jobs (id, kind, image, state, error, created_at, options, summary)
+       VALUES (:id, :kind, :image, :state, '', :now, :options, '{}')`,
+      { ...job, options: JSON.stringify(job.options), now: new Date().toISOString() },
+    );
+  }
+
+  setJob(id: string, change: { state: JobState; error?: string; summary?: object }): void {
+    this.#write(
+      `UPDATE jobs SET state = :state, error = coalesce(:error, error), summary = coalesce(:summary, summary),
+       ended_at = :endedAt WHERE id = :id`,
+      {
+        id,
+        state: change.state,
+        error: change.error ?? null,
+        summary: change.summary === undefined ? null : JSON.stringify(change.summary),
+        endedAt: isEnded(change.state) ? new Date().toISOString() : null,
+      },
+    );
+  }
+
+  jobs(): JobRecord[] {
+    const rows = this.#db.prepare('SELECT * FROM jobs ORDER BY created_at, id').all() as Row[];
+    return rows.map((row) => ({
+      id: String(row.id),
+      kind: row.kind as JobKind,
+      image: String(row.image),
+      state: row.state as JobState,
+      error: String(row.error),
+      createdAt: String(row.created_at),
+      endedAt: row.ended_at as string | null,
+      options: JSON.parse(String(row.options)),
+      summary: JSON.parse(String(row.summary)),
+    }));
+  }
+
+  setTarget(jobId: string, target: TargetRecord): void {
+    this.#write(
+      `INSERT INTO targets (job_id, computer_id, step, reason, disk, report)
+       VALUES (:jobId, :computerId, :step, :reason, :disk, :report)
+       ON CONFLICT (job_id, computer_id) DO UPDATE
+       SET step = :step, reason = :reason, disk = :disk, report = :report`,
+      { jobId, ...target, report: target.report === null ? null : JSON.stringify(target.report) },
+    );
+  }
+
+  targets(jobId: string): TargetRecord[] {
+    const rows = this.#db
+      .prepare('SELECT * FROM targets WHERE job_id = :jobId ORDER BY computer_id')
+      .all({ jobId }) as Row[];
+    return rows.map((row) => ({
+      computerId: String(row.computer_id),
+      step: String(row.step),
+      reason: String(row.reason),
+      disk: String(row.disk),
+      report: row.report === null ? null : JSON.parse(String(row.report)),
+    }));
+  }
+
+  /** Marks jobs that a killed console left running; they are returned as they were. */
+  interruptRunning(): JobRecord[] {
+    const running = this.jobs().filter((job) => !isEnded(job.state));
+    for (const job of running) {
+      this.setJob(job.id, { state: 'interrupted', error: 'the console was stopped while the job ran' });
+      this.addEvent({
+        level: 'warn',
+        kind: 'job-interrupted',
+        jobId: job.id,
+        text: `${job.kind} job ${job.id} of "${job.image}" was interrupted: the console was stopped while it ran; start it again`,
+      });
+    }
+    return running;
+  }
+
+  #write(sql: string, values: Record<string, SQLInputValue>): void {
+    try {
+      this.#db.prepare(sql).run(values);
+    } catch (error) {
+      this.#logger.error({ error: errorLine(error) }, 'cannot write to the console database');
+    }
+  }
+}
+
+function openError(path: string, cause: unknown): TdError {
+  if (cause instanceof TdError) return cause;
+  const text = errorLine(cause);
+  const errcode = Number((cause as { errcode?: unknown }).errcode) & 0xff;
+  // SQLITE_CORRUPT and SQLITE_NOTADB: https://sqlite.org/rescode.html
+  if (errcode === 11 || errcode === 26) {
+    return new TdError(
+      'damaged',
+      `Cannot open "${path}": ${text}; restore it from a copy, or move it away to start with an empty log`,
+      { cause },
+    );
+  }
+  const missing = errcode === 14;
+  return new TdError(missing ? 'not-found' : 'io', `Cannot open "${path}": ${text}`, { cause });
+}
