@@ -198,7 +198,7 @@ async function readStructure(file: ImageFile): Promise<Structure> {
   const { superblock, warnings } = await readSuperblocks(file);
   const footer = await readFooter(file, superblock);
   const { manifest, manifestBytes } = await readManifest(file, footer);
-  const index = await readIndex(file, footer);
+  const index = await readIndex(file, { footer, chunkBytes: superblock.chunkBytes });
   checkPlaces(index, manifest);
   const facts: [string, unknown, unknown][] = [
     ['image id', manifest.imageId, superblock.imageId.toString('hex')],
@@ -297,7 +297,10 @@ async function readManifest(
   return { manifest: decodeManifest(manifestBytes, what), manifestBytes };
 }
 
-async function readIndex(file: ImageFile, footer: Footer): Promise<ImageIndex> {
+async function readIndex(
+  file: ImageFile,
+  { footer, chunkBytes }: { footer: Footer; chunkBytes: number },
+): Promise<ImageIndex> {
   const what = `index of "${file.path}"`;
   const [, stored] = await file.readSection('index', footer.indexOffset, footer.indexBytes);
   const index = ImageIndex.decode(stored, what);
@@ -309,6 +312,14 @@ async function readIndex(file: ImageFile, footer: Footer): Promise<ImageIndex> {
     chunksEnd > footer.manifestOffset
   ) {
     throw new TdError('invalid', `Cannot read ${what}: it does not fit the file`);
+  }
+  for (const { rawBytes } of index.placements()) {
+    if (rawBytes > chunkBytes) {
+      throw new TdError(
+        'invalid',
+        `Cannot read ${what}: a block has ${rawBytes} bytes, chunks ${chunkBytes}`,
+      );
+    }
   }
   return index;
 }

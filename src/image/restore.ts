@@ -91,7 +91,8 @@ export function usedExtent(
     0,
     ...(layout?.partitions ?? []).map((one) => one.startBytes + one.sizeBytes),
   );
-  let endBytes = partitionsEnd + (backup?.sizeBytes ?? 0);
+  // Capped for odd tables that run into their own backup: the master had room enough.
+  let endBytes = Math.min(partitionsEnd + (backup?.sizeBytes ?? 0), layout?.sizeBytes ?? 0);
   let bytes = 0;
   for (const { disk: on, offsetBytes, rawBytes } of image.index.placements()) {
     if (on !== disk) continue;
