@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { TdError } from '../../src/lib/errors.ts';
 import { type RunResult, run } from '../../src/lib/spawn.ts';
 import { ChildProgram } from './child-process.ts';
@@ -60,6 +61,11 @@ export class ConsoleProcess implements AsyncDisposable {
       if (code === 0) return;
       if (performance.now() > endMs) throw new TdError('timeout', 'The console did not answer in time');
     }
+  }
+
+  /** Where an image of this name lies. */
+  imagePath(name: string): string {
+    return join(this.dataDir, 'images', `${name}.sco`);
   }
 
   get running(): boolean {

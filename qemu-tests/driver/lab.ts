@@ -2,6 +2,7 @@ import { rmSync } from 'node:fs';
 import { copyFile, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorLine } from '../../src/lib/errors.ts';
+import { ConsoleProcess } from './console-process.ts';
 import { Dnsmasq } from './dnsmasq.ts';
 import type { PxeHost } from './dnsmasq-config.ts';
 import { onInterrupt } from './last-resort.ts';
@@ -77,6 +78,13 @@ export class Lab implements AsyncDisposable {
     const workDir = this.path(id);
     await mkdir(workDir);
     return this.use(await Dnsmasq.start(this.network, { hosts, workDir, logPath: this.path(`${id}.log`) }));
+  }
+
+  /** The built program as console; `id` tells several of one test apart, each with data of its own. */
+  async startConsole(id = 'console', args: readonly string[] = []): Promise<ConsoleProcess> {
+    const dataDir = this.path(`${id}-data`);
+    const options = { dataDir, logPath: this.path(`${id}.log`), args };
+    return this.use(await ConsoleProcess.start(this.network, options));
   }
 
   async startVm(spec: LabVmSpec): Promise<Vm> {
