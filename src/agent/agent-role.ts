@@ -13,7 +13,7 @@ import type { Machine } from '../schema/machine.ts';
 import type { Site } from '../schema/site.ts';
 import { waitingView } from './agent-screen.ts';
 import { ConsoleLink, locateConsole } from './console-link.ts';
-import { type DeployRunOptions, runDeployment } from './deploy-run.ts';
+import { DeployRun, type DeployRunOptions } from './deploy-run.ts';
 import { chooseTarget, disksInScope, type TargetScope } from './target-disk.ts';
 
 const FIRST_WAIT_MS = 1000;
@@ -62,7 +62,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
 }
 
 interface Job {
-  deployment: Deployment;
+  run: DeployRun;
   stop: AbortController;
   ended: Promise<void>;
 }
@@ -168,7 +168,7 @@ class Agent implements AsyncDisposable {
       case 'deploy':
         return this.#startJob(order.deployment);
       case 'cancel':
-        if (this.#job?.deployment.jobId === order.jobId) {
+        if (this.#job?.run.jobId === order.jobId) {
           this.#job.stop.abort(new TdError('cancelled', `Cancelled at the console: ${order.reason}`));
         }
         return;
@@ -186,17 +186,18 @@ class Agent implements AsyncDisposable {
     const { jobId, sizeBytesMin, logicalSectorBytes, table, firmware } = order;
     const machineFirmware = (this.#machine ?? (await this.#readMachine())).firmware;
     const diskRule = this.#options.diskRule ?? order.diskRule;
-    const answer =
-      this.#job === undefined
-        ? await chooseTarget(this.#scope, {
-            diskRule,
-            sizeBytesMin,
-            logicalSectorBytes,
-            table,
-            firmware,
-            machineFirmware,
-          })
-        : { ok: false as const, reason: `Job ${this.#job.deployment.jobId} runs here`, description: '' };
+    // A console that lost sight of this computer asks again before it sends the running job again.
+    const mayStart = this.#job === undefined || this.#job.run.jobId === jobId;
+    const answer = mayStart
+      ? await chooseTarget(this.#scope, {
+          diskRule,
+          sizeBytesMin,
+          logicalSectorBytes,
+          table,
+          firmware,
+          machineFirmware,
+        })
+      : { ok: false as const, reason: `Job ${this.#job?.run.jobId} runs here`, description: '' };
     const reason = answer.ok ? answer.warnings.join('; ') : answer.reason;
     this.#options.logger.info(
       { jobId, ok: answer.ok, reason, disk: answer.description },
@@ -212,45 +213,46 @@ class Agent implements AsyncDisposable {
     if (!answer.ok) this.#tellProblem(answer.reason);
   }
 
-  /** A job sent again, e.g. by a console that restarted, replaces the run it belongs to. */
+  /** A job sent again, e.g. by a console that restarted, goes on where it is, or replaces the run it belongs to. */
   async #startJob(deployment: Deployment): Promise<void> {
     const before = this.#job;
     if (before !== undefined) {
-      if (before.deployment.jobId !== deployment.jobId) {
-        const error = `Job ${before.deployment.jobId} runs here; wait for its end or cancel it`;
+      if (before.run.jobId !== deployment.jobId) {
+        const error = `Job ${before.run.jobId} runs here; wait for its end or cancel it`;
         this.#link.sendSurely({ type: 'report', jobId: deployment.jobId, report: refusalReport(error) });
         return;
       }
+      if (before.run.rejoin(deployment)) return;
       before.stop.abort(new TdError('cancelled', 'The console started the job again'));
       await before.ended;
     }
     const stop = new AbortController();
-    const job: Job = { deployment, stop, ended: Promise.resolve() };
+    const run = new DeployRun(deployment, {
+      link: this.#link,
+      machine: this.#machine ?? (await this.#readMachine()),
+      scope: this.#scope,
+      screen: this.#options.screen,
+      logger: this.#options.logger.child({ jobId: deployment.jobId }),
+      signal: stop.signal,
+      ...pick(this.#options, ['diskRule', 'verify', 'startSession', 'silenceMsMax']),
+    });
+    const job: Job = { run, stop, ended: Promise.resolve() };
     this.#job = job;
-    job.ended = this.#runJob(job).catch((error) => {
+    job.ended = this.#runJob(job, deployment).catch((error) => {
       this.#options.logger.error({ error: errorLine(error) }, 'job ended badly');
     });
   }
 
-  async #runJob(job: Job): Promise<void> {
-    const { jobId } = job.deployment;
+  async #runJob(job: Job, deployment: Deployment): Promise<void> {
     let report: TargetReport;
     try {
-      report = await runDeployment(job.deployment, {
-        link: this.#link,
-        machine: this.#machine ?? (await this.#readMachine()),
-        scope: this.#scope,
-        screen: this.#options.screen,
-        logger: this.#options.logger.child({ jobId }),
-        signal: job.stop.signal,
-        ...pick(this.#options, ['diskRule', 'verify', 'startSession', 'silenceMsMax']),
-      });
+      report = await job.run.run();
     } finally {
       if (this.#job === job) this.#job = undefined;
     }
     this.#lastReport = report;
-    this.#link.sendSurely({ type: 'report', jobId, report });
-    const after = this.#options.after ?? job.deployment.after;
+    this.#link.sendSurely({ type: 'report', jobId: deployment.jobId, report });
+    const after = this.#options.after ?? deployment.after;
     if (report.ok && after !== 'wait') await this.#actPower(after);
     if (this.#options.once === true) await this.#end();
   }

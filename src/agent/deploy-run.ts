@@ -1,18 +1,17 @@
-import type { AgentMessage, Deployment } from '../control/messages.ts';
+import type { Deployment } from '../control/messages.ts';
 import { openBlockDevice } from '../disk/block-device.ts';
 import { type Clock, monotonicClock } from '../lib/clock.ts';
 import { errorLine, TdError } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import { ProgressMeter } from '../lib/progress.ts';
 import type { Screen } from '../lib/screen.ts';
-import type { ReceiveSummary } from '../multicast/receive-session.ts';
 import type { TargetReport, TargetStep } from '../schema/job.ts';
 import type { Machine } from '../schema/machine.ts';
 import { jobView } from './agent-screen.ts';
 import { checkBootEntry } from './boot-entry.ts';
 import type { ConsoleLink } from './console-link.ts';
 import { type FetchedImage, fetchImage } from './image-fetch.ts';
-import { type ReceiveOptions, receiveImage } from './receive.ts';
+import { ImageReceiver, type ReceiveCounts, type SessionOptions } from './receive.ts';
 import { chooseTarget, type TargetScope } from './target-disk.ts';
 import { TargetWriter } from './target-writer.ts';
 
@@ -33,27 +32,18 @@ export interface DeployRunOptions {
   signal: AbortSignal;
   clock?: Clock;
   silenceMsMax?: number;
-  startSession?: ReceiveOptions['startSession'];
+  startSession?: SessionOptions['startSession'];
 }
 
 /**
  * Deploys one image to one disk; every end, good or bad, is a report and nothing is thrown. A run that
  * does not end well leaves a disk that cannot start.
  */
-export async function runDeployment(
-  deployment: Deployment,
-  options: DeployRunOptions,
-): Promise<TargetReport> {
-  await using run = new DeployRun(deployment, options);
-  return run.run();
-}
-
-class DeployRun implements AsyncDisposable {
-  readonly #deployment: Deployment;
+export class DeployRun {
+  #deployment: Deployment;
   readonly #options: DeployRunOptions;
   readonly #clock: Clock;
   readonly #startedMs: number;
-  readonly #timer: NodeJS.Timeout;
   #meter: ProgressMeter | undefined;
   #toldAtMs = Number.NEGATIVE_INFINITY;
   #step: TargetStep = 'assigned';
@@ -61,24 +51,41 @@ class DeployRun implements AsyncDisposable {
   #problems: string[] = [];
   #warnings: string[] = [];
   #writer: TargetWriter | undefined;
+  #counts: ReceiveCounts | undefined;
+  #session: AbortController | undefined;
 
   constructor(deployment: Deployment, options: DeployRunOptions) {
     this.#deployment = deployment;
     this.#options = options;
     this.#clock = options.clock ?? monotonicClock;
     this.#startedMs = this.#clock.nowMs();
-    this.#timer = setInterval(() => this.#tick(), SHOW_INTERVAL_MS);
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    clearInterval(this.#timer);
+  get jobId(): string {
+    return this.#deployment.jobId;
+  }
+
+  /**
+   * Goes on in another session, with what is on the disk already: the console sends a deployment anew
+   * when this computer was out of its sight.
+   *
+   * @returns false when it is about another image or the run has ended.
+   */
+  rejoin(deployment: Deployment): boolean {
+    const { jobId, image } = this.#deployment;
+    const isSame = deployment.jobId === jobId && deployment.image.root === image.root;
+    if (!isSame || ['done', 'failed', 'cancelled'].includes(this.#step)) return false;
+    this.#deployment = deployment;
+    this.#session?.abort();
+    return true;
   }
 
   async run(): Promise<TargetReport> {
+    const timer = setInterval(() => this.#tick(), SHOW_INTERVAL_MS);
     try {
-      const { image, summary } = await this.#deploy();
+      const image = await this.#deploy();
       this.#enter('done', `${image.manifest.name} on ${this.#disk}`);
-      return this.#report({ summary, root: image.root, error: '' });
+      return this.#report({ root: image.root, error: '' });
     } catch (error) {
       const wasCancelled = this.#options.signal.aborted;
       const line = this.#failureLine(wasCancelled ? this.#options.signal.reason : error);
@@ -88,11 +95,13 @@ class DeployRun implements AsyncDisposable {
       );
       this.#problems = [line];
       this.#enter(wasCancelled ? 'cancelled' : 'failed', line);
-      return this.#report({ summary: undefined, root: '', error: line });
+      return this.#report({ root: '', error: line });
+    } finally {
+      clearInterval(timer);
     }
   }
 
-  async #deploy(): Promise<{ image: FetchedImage; summary: ReceiveSummary }> {
+  async #deploy(): Promise<FetchedImage> {
     const { link, signal } = this.#options;
     this.#enter('assigned', this.#deployment.image.name);
     const image = await fetchImage(this.#deployment.image, {
@@ -118,9 +127,9 @@ class DeployRun implements AsyncDisposable {
     this.#writer = writer;
     let isFinished = false;
     try {
-      const summary = await this.#write(image, { writer, path });
+      await this.#write(image, { writer, path });
       isFinished = true;
-      return { image, summary };
+      return image;
     } finally {
       // Whatever went wrong after the tables were written must not leave a disk that starts half-way.
       if (!isFinished) {
@@ -148,36 +157,49 @@ class DeployRun implements AsyncDisposable {
     return answer.path;
   }
 
-  async #write(
-    image: FetchedImage,
-    { writer, path }: { writer: TargetWriter; path: string },
-  ): Promise<ReceiveSummary> {
-    const { signal, link } = this.#options;
+  async #write(image: FetchedImage, target: { writer: TargetWriter; path: string }): Promise<void> {
+    const { signal, verify, machine } = this.#options;
+    const { writer, path } = target;
     this.#enter('partitioning', this.#disk);
     await writer.invalidate();
     signal.throwIfAborted();
     this.#meter = new ProgressMeter(image.totalBytes, this.#clock);
-    this.#enter('receiving', this.#disk);
-    const summary = await receiveImage(image, writer, {
-      deployment: this.#deployment,
-      get: (at, getOptions) => link.get(at, getOptions),
-      localAddress: link.localAddress,
-      remoteAddress: link.remoteAddress,
-      logger: this.#options.logger,
-      signal,
-      ...(this.#options.silenceMsMax === undefined ? {} : { silenceMsMax: this.#options.silenceMsMax }),
-      ...(this.#options.startSession === undefined ? {} : { startSession: this.#options.startSession }),
-    });
+    await this.#receive(image, writer);
     this.#tick();
     this.#tell();
-    this.#enter('checking', this.#options.verify === true ? 'reading everything back' : '');
+    this.#enter('checking', verify === true ? 'reading everything back' : '');
     await writer.flush();
-    if (this.#options.verify === true) await this.#readBack(image, writer);
+    if (verify === true) await this.#readBack(image, writer);
     signal.throwIfAborted();
     this.#enter('boot-entry', '');
     await writer.finish();
-    this.#warnings.push(...(await checkBootEntry(path, image.layout, this.#options.machine)));
-    return summary;
+    this.#warnings.push(...(await checkBootEntry(path, image.layout, machine)));
+  }
+
+  async #receive(image: FetchedImage, writer: TargetWriter): Promise<void> {
+    const { signal, link, logger, silenceMsMax, startSession } = this.#options;
+    const receiver = new ImageReceiver(image, writer, signal);
+    this.#counts = receiver.counts;
+    this.#enter('receiving', this.#disk);
+    for (;;) {
+      const session = new AbortController();
+      this.#session = session;
+      try {
+        return await receiver.receive({
+          deployment: this.#deployment,
+          get: (at, getOptions) => link.get(at, getOptions),
+          localAddress: link.localAddress,
+          remoteAddress: link.remoteAddress,
+          logger,
+          signal: AbortSignal.any([signal, session.signal]),
+          ...(silenceMsMax === undefined ? {} : { silenceMsMax }),
+          ...(startSession === undefined ? {} : { startSession }),
+        });
+      } catch (error) {
+        if (signal.aborted || !session.signal.aborted || error !== session.signal.reason) throw error;
+        this.#enter('receiving', 'joined again');
+      }
+    }
   }
 
   async #readBack(image: FetchedImage, writer: TargetWriter): Promise<void> {
@@ -209,13 +231,11 @@ class DeployRun implements AsyncDisposable {
     if (step === 'done') screen.milestone(`done ${this.#deployment.jobId} ${detail}`);
     else if (step === 'failed') screen.milestone(`failed: ${detail}`);
     else screen.milestone(`state ${step} ${detail}`.trimEnd());
-    const message: AgentMessage = {
-      type: 'state',
-      jobId: this.#deployment.jobId,
-      step,
-      detail: detail.slice(0, LINE_CHARS_MAX),
-    };
-    link.send(message);
+    // A failure is told by the report alone: after a state that ends the job its numbers would be ignored.
+    if (step !== 'failed') {
+      const { jobId } = this.#deployment;
+      link.send({ type: 'state', jobId, step, detail: detail.slice(0, LINE_CHARS_MAX) });
+    }
     this.#show();
   }
 
@@ -256,18 +276,18 @@ class DeployRun implements AsyncDisposable {
     );
   }
 
-  #report(end: { summary: ReceiveSummary | undefined; root: string; error: string }): TargetReport {
-    const { summary } = end;
+  #report(end: { root: string; error: string }): TargetReport {
+    const counts = this.#counts;
     return {
       ok: end.error === '',
       error: end.error,
       disk: this.#disk.slice(0, 256),
       writtenBytes: this.#writer?.writtenBytes ?? 0,
-      multicastChunks: summary?.multicastChunks ?? 0,
-      tcpChunks: summary?.tcpChunks ?? 0,
-      datagrams: summary?.datagrams ?? 0,
-      lostFragments: summary?.lostFragments ?? 0,
-      badDatagrams: summary?.badDatagrams ?? 0,
+      multicastChunks: counts?.multicastChunks ?? 0,
+      tcpChunks: counts?.tcpChunks ?? 0,
+      datagrams: counts?.datagrams ?? 0,
+      lostFragments: counts?.lostFragments ?? 0,
+      badDatagrams: counts?.badDatagrams ?? 0,
       durationMs: Math.max(0, Math.round(this.#clock.nowMs() - this.#startedMs)),
       root: end.root,
     };
