@@ -5,6 +5,7 @@ export interface Extent {
   sizeBytes: number;
 }
 
+/** What is kept in memory of one partition: 100 bytes each. */
 const EXTENTS_MAX = 1_000_000;
 const FIRST_GAP_BYTES = 4096;
 const LINE_BYTES_MAX = 4096;
@@ -17,17 +18,21 @@ export function extentsLength(extents: readonly Extent[]): number {
  * Reads a domain map of partclone (the format of GNU ddrescue's mapfile: `position size status` in
  * hexadecimal, `#` comments, `+` used, anything else free), positions absolute on the disk.
  *
- * What no line covers counts as used. A map of more than a million extents is made coarser by counting
- * the smallest gaps as used.
+ * What no line covers counts as used. A map of more extents than `extentsMax` (default a million) is made
+ * coarser by counting the smallest gaps as used.
  *
  * @param map the file's bytes.
  * @param range the partition; the map must stay inside it.
  * @returns ascending extents that neither touch nor overlap.
  * @throws TdError `invalid` when a line is malformed, out of order or outside the partition.
  */
-export function parseDomainMap(map: Uint8Array, range: Extent): Extent[] {
+export function parseDomainMap(
+  map: Uint8Array,
+  range: Extent,
+  options: { extentsMax?: number } = {},
+): Extent[] {
   const end = range.startBytes + range.sizeBytes;
-  const used = new ExtentList();
+  const used = new ExtentList(options.extentsMax ?? EXTENTS_MAX);
   let at = range.startBytes;
   let sawPosition = false;
   for (const line of lines(map)) {
@@ -71,8 +76,13 @@ function* lines(bytes: Uint8Array): Generator<string> {
 
 /** Collects ascending ranges, joining those that touch, and closes small gaps when there are too many. */
 class ExtentList {
+  readonly #extentsMax: number;
   #extents: Extent[] = [];
   #gapBytes = 0;
+
+  constructor(extentsMax: number) {
+    this.#extentsMax = extentsMax;
+  }
 
   add(startBytes: number, endBytes: number): void {
     if (endBytes <= startBytes) return;
@@ -82,11 +92,11 @@ class ExtentList {
       return;
     }
     this.#extents.push({ startBytes, sizeBytes: endBytes - startBytes });
-    if (this.#extents.length > EXTENTS_MAX) this.#coarsen();
+    if (this.#extents.length > this.#extentsMax) this.#coarsen();
   }
 
   #coarsen(): void {
-    while (this.#extents.length > EXTENTS_MAX / 2) {
+    while (this.#extents.length > this.#extentsMax / 2) {
       this.#gapBytes = Math.max(FIRST_GAP_BYTES, this.#gapBytes * 2);
       const joined: Extent[] = [];
       for (const extent of this.#extents) {
