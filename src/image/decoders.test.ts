@@ -236,7 +236,7 @@ describe('the index', () => {
     const hashes = Array.from({ length: 100_000 }, () => randomBytes(32));
     hashes.forEach((hash, i) => {
       const entry = { part: 1, flags: 0, rawBytes: 512, storedBytes: 512, sha256: hash };
-      expect(builder.addChunk({ ...entry, fileOffset: 8192 + 96 + i * 608 })).toBe(i);
+      builder.addChunk({ ...entry, fileOffset: 8192 + 96 + i * 608 });
     });
     hashes.forEach((hash, i) => {
       if (builder.find({ sha256: hash, flags: 0, rawBytes: 512 }) !== i) throw new Error(`chunk ${i}`);

@@ -81,10 +81,13 @@ export interface ImageContents {
 
 export async function writeTo(sink: ImageSink, contents: ImageContents = {}): Promise<WrittenImage> {
   const { blocks = smallBlocks(), sizeBytes = 1024 * 1024, options = {} } = contents;
-  const writer = createImageWriter(sink, { imageId: '0123456789abcdef0123456789abcdef', ...options });
+  await using writer = createImageWriter(sink, {
+    imageId: '0123456789abcdef0123456789abcdef',
+    ...options,
+  });
   for (const { offsetBytes, raw, disk = 0 } of blocks) await writer.add({ disk, offsetBytes }, raw);
   const diskCount = Math.max(0, ...blocks.map((block) => block.disk ?? 0)) + 1;
-  return writer.finish(manifestDraft(sizeBytes, diskCount));
+  return await writer.finish(manifestDraft(sizeBytes, diskCount));
 }
 
 export async function writeImage(path: string, contents: ImageContents = {}): Promise<WrittenImage> {
