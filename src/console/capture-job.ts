@@ -62,6 +62,7 @@ export class CaptureJob {
   readonly computerId: string;
   readonly #context: CaptureContext;
   readonly #onEnd: () => void;
+  #computer: ConnectedComputer;
   #upload: ImageUpload | undefined;
   #state: JobState = 'running';
   #error = '';
@@ -77,6 +78,7 @@ export class CaptureJob {
     this.id = facts.id;
     this.image = facts.image;
     this.computerId = facts.computer.computerId;
+    this.#computer = facts.computer;
     this.#context = context;
     this.#onEnd = context.onEnd;
     const { store, startMsMax = START_MS_MAX } = context;
@@ -93,6 +95,7 @@ export class CaptureJob {
 
   /** Listens to the computer's connection; called again when it came back. */
   follow(computer: ConnectedComputer): void {
+    this.#computer = computer;
     computer.jobId = this.id;
     computer.connection.onMessage((message) => this.#heard(message));
     computer.connection.onClose((reason) => {
@@ -195,6 +198,7 @@ export class CaptureJob {
       text,
       details: summary,
     });
+    if (this.#computer.jobId === this.id) this.#computer.jobId = undefined;
     this.#onEnd();
   }
 

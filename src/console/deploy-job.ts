@@ -247,12 +247,6 @@ export class DeployJob {
 
   #heard(target: DeployTarget, connection: ControlConnection, message: AgentMessage): void {
     if (target.connection !== connection || target.phase === 'ended') return;
-    if (message.type === 'log') {
-      if (message.level === 'warn' || message.level === 'error') {
-        this.#targetEvent(target, { level: message.level, kind: 'target-log', text: message.text });
-      }
-      return;
-    }
     if (!('jobId' in message) || message.jobId !== this.id) return;
     if (message.type === 'preflight-result') this.#answered(target, message);
     else if (message.type === 'state') this.#stateChanged(target, message);

@@ -173,17 +173,23 @@ export class Transmission {
     const { group, port, release } = places.take();
     const token = randomBytes(8);
     const key = randomBytes(32);
-    const session = this.#options.start(
-      {
-        chunkCount: reader.index.chunkCount,
-        storedBytes: (ordinal) => reader.index.chunk(ordinal).storedBytes,
-        read: (ordinal) => reader.readStored(ordinal),
-      },
-      {
-        ...{ token, key, group, port, interfaceAddress, reportPort: 0, receivers, onEvent, logger },
-        ...(rateMbit === 0 ? {} : { rateBytesPerSecond: (rateMbit * 1_000_000) / 8 }),
-      },
-    );
+    let session: MulticastSession;
+    try {
+      session = this.#options.start(
+        {
+          chunkCount: reader.index.chunkCount,
+          storedBytes: (ordinal) => reader.index.chunk(ordinal).storedBytes,
+          read: (ordinal) => reader.readStored(ordinal),
+        },
+        {
+          ...{ token, key, group, port, interfaceAddress, reportPort: 0, receivers, onEvent, logger },
+          ...(rateMbit === 0 ? {} : { rateBytesPerSecond: (rateMbit * 1_000_000) / 8 }),
+        },
+      );
+    } catch (error) {
+      release();
+      throw error;
+    }
     const facts = { token: token.toString('hex'), key: key.toString('hex'), group, port, reportPort: 0 };
     const live: LiveSession = { session, facts, ended: false, release };
     // Listened for before anything is awaited: a session may end at once.

@@ -1,0 +1,94 @@
+import { formatBytes } from '../../lib/progress.ts';
+import type { ComputerView } from '../console-core.ts';
+import { consolePaths } from '../console-paths.ts';
+import { type ImageEntry, ImageLibrary } from '../image-library.ts';
+import { connectConsole, isConsoleAlive } from '../rpc-client.ts';
+import { ConsoleStore } from '../store.ts';
+import type { ConsoleCommandContext } from './console-command-context.ts';
+import { textTable } from './text-table.ts';
+
+/** `computers`: who is connected now. */
+export async function runComputers(
+  flags: { data: string; json?: true },
+  context: ConsoleCommandContext,
+): Promise<void> {
+  await using client = await connectConsole(consolePaths(flags.data).socket);
+  const computers = (await client.call('computers')) as ComputerView[];
+  if (flags.json === true) {
+    context.out(`${JSON.stringify(computers, null, 2)}\n`);
+    return;
+  }
+  if (computers.length === 0) {
+    context.out('No computer is connected. Start one from media exported by this console.\n');
+    return;
+  }
+  const rows = computers.map((one) => [
+    one.name,
+    one.address,
+    one.role,
+    one.model || '-',
+    one.disks.map((disk) => `${disk.name} ${formatBytes(disk.sizeBytes)}`).join(', ') || 'none',
+    one.firmware,
+    one.state,
+  ]);
+  context.out(textTable(['COMPUTER', 'ADDRESS', 'ROLE', 'MODEL', 'DISKS', 'FIRMWARE', 'STATE'], rows));
+}
+
+/** `images`: what can be deployed; works without a running console too. */
+export async function runImages(
+  flags: { data: string; json?: true },
+  context: ConsoleCommandContext,
+): Promise<void> {
+  const images = await listImages(flags.data);
+  if (flags.json === true) {
+    context.out(`${JSON.stringify(images, null, 2)}\n`);
+    return;
+  }
+  if (images.length === 0) {
+    context.out('No images. Capture a master computer first.\n');
+    return;
+  }
+  const rows = images.map((one) =>
+    one.problem === ''
+      ? [
+          one.name,
+          formatBytes(one.fileBytes),
+          formatBytes(one.usedBytes),
+          formatBytes(one.diskBytes),
+          one.createdAt,
+        ]
+      : [one.name, '-', '-', '-', one.problem],
+  );
+  context.out(textTable(['IMAGE', 'FILE', 'USED', 'DISK', 'CREATED'], rows));
+}
+
+async function listImages(dataDir: string): Promise<ImageEntry[]> {
+  const paths = consolePaths(dataDir);
+  if (await isConsoleAlive(paths.socket)) {
+    await using client = await connectConsole(paths.socket);
+    return (await client.call('images')) as ImageEntry[];
+  }
+  await using library = new ImageLibrary(paths.images);
+  return await library.list();
+}
+
+/** `log`: events from the store; works without a running console too. */
+export async function runLog(
+  flags: { data: string; job?: string; json?: true; lines: number },
+  context: ConsoleCommandContext,
+): Promise<void> {
+  using store = ConsoleStore.open(consolePaths(flags.data).database, { readOnly: true });
+  const events = store.events({
+    ...(flags.job === undefined ? {} : { jobId: flags.job }),
+    limit: flags.lines,
+  });
+  if (flags.json === true) {
+    context.out(`${JSON.stringify(events, null, 2)}\n`);
+    return;
+  }
+  for (const event of events) {
+    const at = event.at.replace('T', ' ').replace(/\.\d+Z$/, '');
+    const level = event.level === 'info' ? '' : `${event.level.toUpperCase()}: `;
+    context.out(`${at}  ${event.jobId ?? '-'}  ${level}${event.text}\n`);
+  }
+}

@@ -1,0 +1,136 @@
+import { type Command, InvalidArgumentError } from 'commander';
+import { AFTER_ACTIONS, type AfterAction } from '../schema/job.ts';
+import type { ConsoleCommandContext } from './commands/console-command-context.ts';
+import { runDeploy } from './commands/deploy-command.ts';
+import { type ExportFlags, runExport } from './commands/export-command.ts';
+import { runComputers, runImages, runLog } from './commands/list-commands.ts';
+import { runStart, type StartFlags } from './commands/start-command.ts';
+
+interface DeployOptions {
+  data: string;
+  image: string;
+  targets: 'all' | string[];
+  waitFor: number;
+  timeout: number;
+  disk: string;
+  after: AfterAction;
+  rate: number;
+  allOrNothing?: true;
+  lostWait: number;
+  json?: true;
+}
+
+/** Adds the console's commands to the program. */
+export function registerConsoleCommands(program: Command, context: ConsoleCommandContext): void {
+  const command = (name: string, description: string, example: string) =>
+    program
+      .command(name)
+      .description(description)
+      .option('--data <dir>', "the console's data directory", context.defaultDataDir)
+      .addHelpText('after', `\nExample:\n  totaldeploy ${example}`);
+  registerStart(command, context);
+  registerLists(command, context);
+  registerDeploy(command, context);
+  registerExport(command, context);
+}
+
+type NewCommand = (name: string, description: string, example: string) => Command;
+
+function registerStart(command: NewCommand, context: ConsoleCommandContext): void {
+  command(
+    'console',
+    'Run the console: computers connect to it, commands talk to it.',
+    'console --interface eth0',
+  )
+    .option('--headless', 'without a screen of its own (the only way for now)')
+    .option('--images <dir>', 'where images are kept; default "images" in the data directory')
+    .option('--interface <name>', 'network interface; default the one with a default route')
+    .option('--name <text>', 'how this console is called; default the host name')
+    .option('--ports <list>', 'other ports, e.g. control=5001,discovery=5002,service=5003,data=5004')
+    .option('--accept-unknown', 'let in computers whose medium was not exported by a console')
+    .option('--debug', 'log everything')
+    .action((flags: StartFlags) => runStart(flags, context));
+}
+
+function registerLists(command: NewCommand, context: ConsoleCommandContext): void {
+  command('computers', 'List the computers that are connected.', 'computers')
+    .option('--json', 'print JSON')
+    .action((flags: { data: string; json?: true }) => runComputers(flags, context));
+  command('images', 'List the images that can be deployed.', 'images')
+    .option('--json', 'print JSON')
+    .action((flags: { data: string; json?: true }) => runImages(flags, context));
+  command('log', 'Show what happened, oldest first.', 'log --job 20260131-142530-1f3a')
+    .option('--job <id>', 'only this job')
+    .option('--lines <count>', 'the newest so many', numberIn(1, 500_000), 1000)
+    .option('--json', 'print JSON')
+    .action((flags: { data: string; job?: string; lines: number; json?: true }) => runLog(flags, context));
+}
+
+function registerDeploy(command: NewCommand, context: ConsoleCommandContext): void {
+  const days = numberIn(0, 7 * 24 * 3600);
+  command(
+    'deploy',
+    'Write an image to computers that are connected; exit code 3 when some of them failed.',
+    'deploy --image office --wait-for 20 --after restart',
+  )
+    .requiredOption('--image <name>', 'the image, as "totaldeploy images" lists it')
+    .option('--targets <list>', 'all, or MAC addresses with commas', parseTargets, 'all')
+    .option('--wait-for <count>', 'start when so many computers are connected', numberIn(0, 2000), 0)
+    .option('--timeout <seconds>', 'start with those that are there after this long', days, 600)
+    .option('--disk <rule>', 'target disk: auto, sda, serial=…, size>=100G, smallest …', 'auto')
+    .option('--after <action>', AFTER_ACTIONS.join(', '), parseAfter, 'shutdown')
+    .option('--rate <mbit>', 'the most that is sent, in Mbit/s; 0 finds it', numberIn(0, 100_000), 0)
+    .option('--all-or-nothing', 'write nothing when one computer cannot')
+    .option('--lost-wait <seconds>', 'how long a lost computer may take to come back', days, 90)
+    .option('--json', 'print the report as JSON')
+    .action((options: DeployOptions) => {
+      const request = {
+        image: options.image,
+        targets: options.targets,
+        waitFor: options.waitFor,
+        waitSeconds: options.timeout,
+        diskRule: options.disk,
+        after: options.after,
+        rateMbit: options.rate,
+        allOrNothing: options.allOrNothing === true,
+        lostWaitSeconds: options.lostWait,
+      };
+      const json = options.json === undefined ? {} : { json: options.json };
+      return runDeploy({ data: options.data, request, ...json }, context);
+    });
+}
+
+function registerExport(command: NewCommand, context: ConsoleCommandContext): void {
+  command('export', 'Write boot media that trust this console.', 'export agent-iso agent.iso')
+    .argument('<kind>', 'pxe, backup-iso, agent-iso, console-iso or usb')
+    .argument('<dest>', 'a new folder (pxe) or file')
+    .option('--console <host[:port]>', 'fixed address of this console; default it is searched for')
+    .option('--media <dir>', 'the boot files; default beside the program')
+    .option('--timeout <seconds>', "the boot menu's waiting time, or none")
+    .option('--param <td.name=value...>', 'boot parameters that are always set')
+    .option('--server <address>', "pxe only: the TFTP server's address")
+    .action((kind: string, dest: string, flags: ExportFlags) => runExport(kind, dest, { flags, context }));
+}
+
+function numberIn(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() === '' || !(value >= min && value <= max)) {
+      throw new InvalidArgumentError(`Give a number from ${min} to ${max}.`);
+    }
+    return value;
+  };
+}
+
+function parseTargets(text: string): 'all' | string[] {
+  if (text === 'all') return 'all';
+  const names = text.split(',').map((name) => name.trim());
+  if (names.includes('')) throw new InvalidArgumentError('Write all, or MAC addresses with commas.');
+  return names;
+}
+
+function parseAfter(text: string): AfterAction {
+  const found = AFTER_ACTIONS.find((action) => action === text);
+  if (found === undefined) throw new InvalidArgumentError(`Use ${AFTER_ACTIONS.join(', ')}.`);
+  return found;
+}

@@ -1,0 +1,62 @@
+import { z } from 'zod';
+import { sleep } from '../lib/clock.ts';
+import { TdError } from '../lib/errors.ts';
+import type { ConsoleCore } from './console-core.ts';
+import { deployRequestSchema } from './deploy-request.ts';
+import type { RpcMethods } from './rpc-server.ts';
+import { isEnded } from './store.ts';
+
+const WATCH_INTERVAL_MS = 500;
+
+const jobParams = z.strictObject({ jobId: z.string().max(40) });
+const cancelParams = jobParams.extend({
+  computer: z.string().max(300).exactOptional(),
+  reason: z.string().min(1).max(500).default('cancelled at the console'),
+});
+
+/** What the running console is, for people and scripts. */
+export interface ConsoleStatus {
+  name: string;
+  version: string;
+  interface: string;
+  address: string;
+  ports: { control: number; discovery: number; service: number; data: number };
+  certificateSha256: string;
+  dataDir: string;
+  imagesDir: string;
+}
+
+/** The calls of the console's Unix socket. */
+export function consoleMethods(core: ConsoleCore, status: ConsoleStatus): RpcMethods {
+  return {
+    status: async () => status,
+    computers: async () => core.computerViews(),
+    images: async () => core.library.list(),
+    jobs: async () => core.jobs(),
+    deploy: async ({ params }) => ({ jobId: core.deploy(checked(deployRequestSchema, params)).id }),
+    cancel: async ({ params }) => {
+      const { jobId, ...options } = checked(cancelParams, params);
+      await core.cancel(jobId, options);
+    },
+    /** Sends the job's snapshot whenever it changed, and the last one as the result. */
+    watch: async ({ params, emit, signal }) => {
+      const { jobId } = checked(jobParams, params);
+      let told = '';
+      for (;;) {
+        const snapshot = core.job(jobId);
+        if (isEnded(snapshot.state)) return snapshot.kind === 'deploy' ? core.deployEnded(jobId) : snapshot;
+        const text = JSON.stringify(snapshot);
+        if (text !== told) emit(snapshot);
+        told = text;
+        await sleep(WATCH_INTERVAL_MS, signal);
+      }
+    },
+  };
+}
+
+function checked<T>(schema: z.ZodType<T>, params: unknown): T {
+  const parsed = schema.safeParse(params);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  throw new TdError('usage', `Cannot use "${issue?.path.join('.') ?? ''}": ${issue?.message ?? 'wrong'}`);
+}

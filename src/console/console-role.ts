@@ -1,0 +1,207 @@
+import { chmod, mkdir, readFile, stat } from 'node:fs/promises';
+import { hostname, networkInterfaces } from 'node:os';
+import { startControlServer } from '../control/control-server.ts';
+import { type DiscoveryResponderOptions, startDiscoveryResponder } from '../control/discovery-responder.ts';
+import { openIdentity } from '../control/identity.ts';
+import { type ServedImage, startImageService } from '../control/image-service.ts';
+import { ServiceTokens } from '../control/service-tokens.ts';
+import { errorLine, TdError } from '../lib/errors.ts';
+import type { Logger } from '../lib/log.ts';
+import { type Screen, silentScreen } from '../lib/screen.ts';
+import { PROGRAM_VERSION } from '../lib/version.ts';
+import { startSendSession } from '../multicast/send-session.ts';
+import { DATA_GROUP, DEFAULT_PORTS } from '../schema/site.ts';
+import { ConsoleCore } from './console-core.ts';
+import { type ConsoleStatus, consoleMethods } from './console-methods.ts';
+import { type ConsolePaths, consolePaths } from './console-paths.ts';
+import { showConsole } from './console-screen.ts';
+import type { DeployLimits } from './deploy-request.ts';
+import { SessionPlaces, type StartMulticast } from './deploy-session.ts';
+import { ImageLibrary } from './image-library.ts';
+import type { PartialFile } from './image-upload.ts';
+import { type ConsoleNetwork, chooseNetwork } from './network-choice.ts';
+import { isConsoleAlive } from './rpc-client.ts';
+import { startRpcServer } from './rpc-server.ts';
+import { ConsoleStore } from './store.ts';
+
+export interface ConsoleOptions {
+  dataDir: string;
+  /** Folder of the images; default `images` in the data directory. */
+  imagesDir?: string;
+  /** Network interface; default the one with a default route, else the only one. */
+  interface?: string;
+  ports?: Partial<typeof DEFAULT_PORTS>;
+  /** How the console is called on screens; default the host name. */
+  name?: string;
+  /** Lets computers in whose medium carries no site image. */
+  acceptUnknown?: boolean;
+  headless: true;
+  screen?: Screen;
+  logger: Logger;
+  signal: AbortSignal;
+  /** Called once when everything listens. */
+  onReady?(status: ConsoleStatus): void;
+  /** Replaced in tests. */
+  parts?: {
+    startMulticast?: StartMulticast;
+    startDiscovery?: (options: DiscoveryResponderOptions) => Promise<AsyncDisposable>;
+    deployLimits?: Partial<DeployLimits>;
+    openFile?: (path: string) => Promise<PartialFile>;
+  };
+}
+
+/**
+ * Runs a console until the signal aborts.
+ *
+ * @throws TdError when it cannot start: data directory in use or damaged, ports taken, no network.
+ */
+export async function runConsole(options: ConsoleOptions): Promise<void> {
+  const { logger, signal, parts = {}, screen = silentScreen } = options;
+  const ports = { ...DEFAULT_PORTS, ...options.ports };
+  const name = options.name ?? hostname();
+  const paths = consolePaths(options.dataDir, options.imagesDir);
+  await prepareFolders(paths, logger);
+  const network = await findNetwork(options.interface);
+  const identity = await openIdentity(paths.identity, { name, logger });
+  await using stack = new AsyncDisposableStack();
+  const store = stack.use(ConsoleStore.open(paths.database, { logger }));
+  await chmod(paths.database, 0o600);
+  const library = stack.use(new ImageLibrary(paths.images));
+  await recover(store, library);
+  const tokens = new ServiceTokens();
+  const core = new ConsoleCore({
+    library,
+    store,
+    places: new SessionPlaces(DATA_GROUP, ports.data),
+    interfaceAddress: network.address,
+    startMulticast: parts.startMulticast ?? startSendSession,
+    ...(parts.deployLimits === undefined ? {} : { limits: parts.deployLimits }),
+    ...(parts.openFile === undefined ? {} : { openFile: parts.openFile }),
+    logger,
+  });
+  const service = stack.use(
+    await startImageService({
+      identity,
+      port: ports.service,
+      tokens,
+      images: (image) => servedImage(library, image),
+      uploads: (jobId, holder) => core.captures.openUpload(jobId, holder),
+      logger,
+    }),
+  );
+  const control = stack.use(
+    await startControlServer({
+      identity,
+      port: ports.control,
+      servicePort: service.port,
+      consoleName: name,
+      consoleVersion: PROGRAM_VERSION,
+      acceptUnknown: options.acceptUnknown ?? false,
+      tokens,
+      onConnection: (connection) => core.addConnection(connection),
+      onRefused: refusalEvents(store),
+      logger,
+    }),
+  );
+  stack.use(
+    await (parts.startDiscovery ?? startDiscoveryResponder)({
+      consoleName: name,
+      consoleVersion: PROGRAM_VERSION,
+      controlPort: control.port,
+      certificateSha256: identity.certificateSha256,
+      interfaceAddress: network.address,
+      port: ports.discovery,
+      logger,
+    }),
+  );
+  const status: ConsoleStatus = {
+    name,
+    version: PROGRAM_VERSION,
+    interface: network.name,
+    address: network.address,
+    ports: { ...ports, control: control.port, service: service.port },
+    certificateSha256: identity.certificateSha256,
+    dataDir: paths.data,
+    imagesDir: paths.images,
+  };
+  stack.use(await startRpcServer(paths.socket, { methods: consoleMethods(core, status), logger }));
+  stack.defer(showConsole(core, { screen, status }));
+  store.addEvent({
+    kind: 'console-started',
+    text: `console "${name}" listens on ${network.address}`,
+    details: status,
+  });
+  options.onReady?.(status);
+  await aborted(signal);
+  await core.close('the console is shutting down');
+  store.addEvent({ kind: 'console-stopped', text: `console "${name}" stopped` });
+}
+
+async function prepareFolders(paths: ConsolePaths, logger: Logger): Promise<void> {
+  try {
+    await mkdir(paths.data, { recursive: true, mode: 0o700 });
+    await mkdir(paths.images, { recursive: true, mode: 0o700 });
+    await mkdir(paths.templates, { recursive: true, mode: 0o700 });
+    const open = (await stat(paths.data)).mode & 0o077;
+    if (open !== 0)
+      logger.warn({ dir: paths.data }, 'the data directory is open to other users of this computer');
+  } catch (cause) {
+    throw new TdError('io', `Cannot use the data directory "${paths.data}": ${errorLine(cause)}`, { cause });
+  }
+  if (await isConsoleAlive(paths.socket)) {
+    throw new TdError(
+      'refused',
+      `Cannot start a console with "${paths.data}": another one is running with it; use its commands, or give another --data`,
+    );
+  }
+}
+
+async function findNetwork(wanted: string | undefined): Promise<ConsoleNetwork> {
+  const routes = await readFile('/proc/net/route', 'utf8').catch(() => '');
+  return chooseNetwork({ interfaces: networkInterfaces(), routes, wanted });
+}
+
+async function servedImage(library: ImageLibrary, name: string): Promise<ServedImage | undefined> {
+  try {
+    // The reader stays open for a while after the lease: chunks come one request at a time.
+    await using lease = await library.lease(name);
+    return lease.served;
+  } catch (error) {
+    if (error instanceof TdError && error.code === 'not-found') return undefined;
+    throw error;
+  }
+}
+
+/** After a console was killed: what it left is named in the log and put right. */
+async function recover(store: ConsoleStore, library: ImageLibrary): Promise<void> {
+  store.prune();
+  store.interruptRunning();
+  for (const file of await library.removePartials()) {
+    store.addEvent({
+      level: 'warn',
+      kind: 'partial-removed',
+      text: `removed the unfinished upload "${file}"; capture it again`,
+    });
+  }
+}
+
+/** The same computer knocks again and again: one event a minute says enough. */
+function refusalEvents(store: ConsoleStore): (address: string, reason: string) => void {
+  const told = new Map<string, number>();
+  return (address, reason) => {
+    const nowMs = performance.now();
+    for (const [key, atMs] of told) if (nowMs - atMs > 60_000) told.delete(key);
+    const key = `${address} ${reason}`;
+    if (told.has(key) || told.size > 1000) return;
+    told.set(key, nowMs);
+    const text = `refused a computer at ${address}: ${reason}`;
+    store.addEvent({ level: 'warn', kind: 'computer-refused', text, details: { address } });
+  };
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
