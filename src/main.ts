@@ -1,18 +1,93 @@
 import { Command, CommanderError } from 'commander';
+import { registerAgentCommand } from './agent/agent-command.ts';
+import { runAgent } from './agent/agent-role.ts';
+import { registerBackupCommand } from './backup/backup-command.ts';
+import { runBackup } from './backup/backup-role.ts';
+import { terminalConsoleContext } from './console/commands/console-command-context.ts';
+import { terminalContext } from './console/commands/image-command-context.ts';
+import { registerImageCommands } from './console/commands/image-commands.ts';
+import { registerConsoleCommands } from './console/console-commands.ts';
+import { runConsole } from './console/console-role.ts';
+import { listDisks } from './disk/disk-inventory.ts';
 import { errorLine, TdError } from './lib/errors.ts';
+import { openLog } from './lib/log.ts';
 import { PROGRAM_VERSION } from './lib/version.ts';
+import { runPreos } from './preos/preos-main.ts';
+import type { BackupRequest, PreosRoles, RoleContext } from './preos/role.ts';
+import { markdownTable } from './schema/boot-params.ts';
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
 const EXIT_PARTIAL = 3;
 
-function buildProgram(): Command {
+/** Where a console that was booted from a medium keeps its data: in memory, beside images on mounted disks. */
+const PREOS_DATA_DIR = '/var/lib/totaldeploy';
+
+function buildProgram(signal: AbortSignal): Command {
   const program = new Command('totaldeploy')
     .description('Capture the disk of a master computer and deploy it to many targets at once.')
     .version(PROGRAM_VERSION)
     .exitOverride()
-    .showHelpAfterError('Run "totaldeploy --help" to see the commands.');
+    .showHelpAfterError('Run "totaldeploy --help" to see the commands.')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 done, 1 failed, 2 wrong use, 3 partly done (some targets failed).',
+    );
+  const logger = openLog({ level: process.env.TOTALDEPLOY_DEBUG ? 'debug' : 'warn' });
+  registerConsoleCommands(program, terminalConsoleContext(signal));
+  registerImageCommands(program, terminalContext(signal));
+  registerBackupCommand(program, { logger, signal });
+  registerAgentCommand(program, { logger, signal });
+  program
+    .command('preos', { hidden: true })
+    .description('Be the only program of the Pre-OS: read the boot parameters and run what they say.')
+    .action(() => runPreos({ version: PROGRAM_VERSION, roles: PREOS_ROLES, signal }));
+  program
+    .command('boot-parameters')
+    .description('Print the table of boot parameters (td.*).')
+    .action(() => void process.stdout.write(`${markdownTable().trimEnd()}\n`));
   return program;
+}
+
+const PREOS_ROLES: PreosRoles = {
+  agent: runAgentRole,
+  backup: runBackupRole,
+  console: runConsoleRole,
+  listDisks: () => listDisks(),
+};
+
+async function runAgentRole(context: RoleContext): Promise<void> {
+  const { params, site, screen, logger, signal, power } = context;
+  await runAgent({
+    ...(params.console === undefined ? {} : { console: params.console }),
+    ...(site === undefined ? {} : { site }),
+    ...(params.disk === undefined ? {} : { diskRule: params.disk }),
+    ...(params.after === undefined ? {} : { after: params.after }),
+    screen,
+    logger,
+    signal,
+    power,
+  });
+}
+
+async function runBackupRole(context: RoleContext, request: BackupRequest): Promise<void> {
+  const { params, site, screen, logger, signal } = context;
+  await runBackup({
+    disk: request.disk,
+    to: request.to,
+    ...(params.partitions === undefined ? {} : { partitions: params.partitions }),
+    ...(params.name === undefined ? {} : { name: params.name }),
+    ...(params.level === undefined ? {} : { level: params.level }),
+    ...(params.console === undefined ? {} : { console: params.console }),
+    ...(site === undefined ? {} : { site }),
+    screen,
+    logger,
+    signal,
+  });
+}
+
+async function runConsoleRole({ screen, logger, signal }: RoleContext): Promise<void> {
+  await runConsole({ dataDir: PREOS_DATA_DIR, headless: true, screen, logger, signal });
 }
 
 function exitCodeOf(error: unknown): number {
@@ -25,8 +100,12 @@ function exitCodeOf(error: unknown): number {
 }
 
 async function main(): Promise<void> {
+  const stop = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(name, () => stop.abort(new TdError('cancelled', `Stopped by ${name}`)));
+  }
   try {
-    await buildProgram().parseAsync(process.argv);
+    await buildProgram(stop.signal).parseAsync(process.argv);
   } catch (error) {
     process.exitCode = exitCodeOf(error);
     if (!(error instanceof CommanderError)) process.stderr.write(`totaldeploy: ${errorLine(error)}\n`);
