@@ -77,6 +77,8 @@ export const DAMAGED_TIMES_MAX = 2;
 export const DAMAGED_CHUNKS_MAX = 4096;
 
 export const SILENCE_MS_MAX_DEFAULT = 10_000;
+/** The sender answers, and yet no heartbeat ever came: multicast does not reach this network. */
+export const DEAF_MS_MAX = 3000;
 export const FETCHES_PARALLEL_MAX = 4;
 export const FETCH_RETRIES_MAX = 6;
 export const FETCH_RETRY_WAIT_MS = 500;

@@ -7,6 +7,7 @@ import {
   ASSEMBLY_BYTES_MAX,
   DAMAGED_CHUNKS_MAX,
   DAMAGED_TIMES_MAX,
+  DEAF_MS_MAX,
   DELIVERY_BYTES_MAX,
   DELIVERY_CHUNKS_MAX,
   LINGER_MS_MAX,
@@ -159,6 +160,11 @@ export class Receiver {
     }
   }
 
+  /** Memory of chunks in assembly and in delivery. */
+  get heldBytes(): number {
+    return this.#assemblies?.bytes ?? 0;
+  }
+
   /** A datagram that no decoder accepted. */
   countBadDatagram(): void {
     this.#counters.badDatagrams += 1;
@@ -174,7 +180,7 @@ export class Receiver {
       chunkCount: this.#have.length,
       pendingChunks: this.#delivering.size + this.#fetches.active,
       assemblingChunks: this.#assemblies?.size ?? 0,
-      heldBytes: this.#assemblies?.bytes ?? 0,
+      heldBytes: this.heldBytes,
       overTcp: this.#overTcp !== 'no',
       complete: this.#completeSinceMs !== undefined,
     };
@@ -328,7 +334,8 @@ export class Receiver {
     if (this.#completeSinceMs !== undefined && nowMs - this.#completeSinceMs >= LINGER_MS_MAX) {
       return this.#end();
     }
-    const silenceMsMax = this.#config.silenceMsMax ?? SILENCE_MS_MAX_DEFAULT;
+    const deaf = this.#layout === undefined && this.#beat > 0;
+    const silenceMsMax = deaf ? DEAF_MS_MAX : (this.#config.silenceMsMax ?? SILENCE_MS_MAX_DEFAULT);
     if (this.#overTcp === 'no' && nowMs - this.#lastHeardMs >= silenceMsMax) this.#overTcp = 'silence';
     const fetches = this.#startFetches(nowMs);
     if (nowMs < this.#nextReportMs) return fetches;

@@ -202,6 +202,11 @@ export class Sender {
     return actions;
   }
 
+  /** Memory of the chunks read and not released. */
+  get cacheBytes(): number {
+    return this.#cache.bytes;
+  }
+
   state(nowMs: number): SendState {
     return {
       phase: this.#phase,
@@ -215,7 +220,7 @@ export class Sender {
       reports: this.#reports,
       badDatagrams: this.#badDatagrams,
       staleReports: this.#staleReports,
-      cacheBytes: this.#cache.bytes,
+      cacheBytes: this.cacheBytes,
       receivers: [...this.#roster.values()].map((record) => ({
         receiverId: record.receiverId,
         name: record.name,
