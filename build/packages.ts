@@ -17,6 +17,7 @@ const PROJECT = resolve(import.meta.dirname, '..');
 const CACHE = join(PROJECT, 'dist/cache');
 const DEBS = join(CACHE, 'debs');
 const LOCK_FORMAT = 2;
+const TOOL_PACKAGES = ['kmod', 'wimtools', 'busybox-static'];
 
 const packageFile = z.object({
   name: z.string(),
@@ -49,7 +50,7 @@ export async function fetchPackages(options: FetchOptions = {}): Promise<Package
   const listPath = options.listPath ?? join(PROJECT, 'appliance/packages.list');
   const list = await readPackageList(listPath);
   const digest = createHash('sha256')
-    .update(JSON.stringify([LOCK_FORMAT, list, options.mirror ?? '']))
+    .update(JSON.stringify([LOCK_FORMAT, list]))
     .digest('hex');
   const lock = join(CACHE, 'apt', `resolved-${digest.slice(0, 16)}.json`);
   if (!options.refresh) {
@@ -118,6 +119,17 @@ export async function kernelRoot(options: FetchOptions = {}): Promise<string> {
   return unpackCached('kernel', kernel);
 }
 
+/**
+ * All shared libraries and the programs the build itself runs (kmod, wimlib-imagex, busybox), unpacked: run them by
+ * `runFrom` of rootfs-run.ts.
+ */
+export async function toolsRoot(options: FetchOptions = {}): Promise<string> {
+  const tools = (await fetchPackages(options)).filter(
+    (entry) => entry.section === 'library' || TOOL_PACKAGES.includes(entry.name),
+  );
+  return unpackCached('tools', tools);
+}
+
 /** Unpacks into `dist/cache/NAME` unless exactly these packages are there already. */
 async function unpackCached(name: string, packages: readonly PackageFile[]): Promise<string> {
   const dir = join(CACHE, name);
@@ -133,7 +145,7 @@ async function unpackCached(name: string, packages: readonly PackageFile[]): Pro
 
 /** Which part of the appliance a resolved package belongs to; undefined: none, it is not fetched. */
 function sectionOf(entry: ResolvedPackage, list: PackageList): PackageFile['section'] | undefined {
-  if (list['left-out'].some((pattern) => matchesGlob(entry.name, pattern))) return undefined;
+  if (list['left-out'].some((glob) => matchesGlob(entry.name, glob))) return undefined;
   if (/^linux-image-\d/.test(entry.name)) return 'kernel';
   if (list.loaders.includes(entry.name)) return 'loaders';
   if (list.root.includes(entry.name)) return 'root';
