@@ -10,6 +10,11 @@ const READS_AHEAD = 6;
 /** Neighbouring blocks go out as one write of up to this. */
 const WRITE_BYTES = 4 * 1024 * 1024;
 const MISMATCHES_MAX = 100;
+/** Partition tables and boot code begin below this. */
+const BOOT_BYTES = 1024 * 1024;
+/** Enough for the boot sector and a GPT header on disks of either sector size. */
+const TABLE_HEAD_BYTES = 8192;
+const TABLE_TAIL_BYTES = 4096;
 
 /** The disk or file that is written; src/disk's BlockDevice is one. */
 export interface DiskTarget {
@@ -40,8 +45,9 @@ export interface RestoreSummary {
 }
 
 /**
- * Writes one disk of an image: only blocks whose chunk was verified, ascending, gathered into large writes;
- * what the image says nothing about stays as it is. Flushes the target at the end.
+ * Writes one disk of an image: only blocks whose chunk was verified, ascending, gathered into large writes.
+ * The old partition tables are cleared first and the first MiB is written last, so that a disk that is only
+ * half written does not start. What the image says nothing about stays as it is.
  *
  * @throws TdError `usage` for a disk the image does not have; `refused` before any write when the target is
  *   too small; `damaged` for a chunk that is no longer what was stored, or when verifying finds other bytes;
@@ -71,10 +77,15 @@ export async function restoreImage(
   const fits = ({ disk: on, offsetBytes, rawBytes }: Placement) =>
     on === disk && offsetBytes + rawBytes <= target.sizeBytes;
   const pass = { ...options, chosen: fits, totalBytes: extent.bytes };
-  const written = await writeBlocks(reader, target, pass);
-  await target.flush();
+  const summary = { disk, writtenBytes: 0, zeroBytes: 0, verified: options.verify === true };
+  await clearTables(reader, target, disk);
+  for (const boot of [false, true]) {
+    const chosen = (placement: Placement) => fits(placement) && placement.offsetBytes < BOOT_BYTES === boot;
+    await writeBlocks(reader, target, { ...pass, chosen, summary });
+    await target.flush();
+  }
   if (options.verify === true) await compareBlocks(reader, target, pass);
-  return { disk, ...written, verified: options.verify === true };
+  return summary;
 }
 
 /**
@@ -104,25 +115,37 @@ export function usedExtent(
   return { endBytes, bytes };
 }
 
+/** Leaves images alone that do not bring a boot sector. */
+async function clearTables(reader: ImageReader, target: DiskTarget, disk: number): Promise<void> {
+  let first: Placement | undefined;
+  for (const placement of reader.index.placements()) {
+    first = placement;
+    if (placement.disk === disk) break;
+  }
+  if (first?.disk !== disk || first.offsetBytes !== 0) return;
+  const tailBytes = Math.min(TABLE_TAIL_BYTES, target.sizeBytes);
+  await target.write(target.sizeBytes - tailBytes, Buffer.alloc(tailBytes));
+  await target.write(0, Buffer.alloc(Math.min(TABLE_HEAD_BYTES, target.sizeBytes)));
+  await target.flush();
+}
+
 type Pass = RestoreOptions & { chosen: (placement: Placement) => boolean; totalBytes: number };
 
 async function writeBlocks(
   reader: ImageReader,
   target: DiskTarget,
-  pass: Pass,
-): Promise<{ writtenBytes: number; zeroBytes: number }> {
+  pass: Pass & { summary: RestoreSummary },
+): Promise<void> {
+  const { summary, totalBytes } = pass;
   const gather = new GatheredWrites(target);
-  let doneBytes = 0;
-  let zeroBytes = 0;
   for await (const { item, result } of blocks(reader, pass.chosen)) {
     throwIfCancelled(target, pass.signal);
     await gather.add(item.offsetBytes, result);
-    doneBytes += item.rawBytes;
-    if (item.chunk === null) zeroBytes += item.rawBytes;
-    pass.onProgress?.({ phase: 'writing', doneBytes, totalBytes: pass.totalBytes });
+    summary.writtenBytes += item.rawBytes;
+    if (item.chunk === null) summary.zeroBytes += item.rawBytes;
+    pass.onProgress?.({ phase: 'writing', doneBytes: summary.writtenBytes, totalBytes });
   }
   await gather.flush();
-  return { writtenBytes: doneBytes, zeroBytes };
 }
 
 async function compareBlocks(reader: ImageReader, target: DiskTarget, pass: Pass): Promise<void> {
