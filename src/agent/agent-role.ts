@@ -45,8 +45,11 @@ export interface AgentOptions {
   power: Power;
   readMachineNow?: () => Promise<Machine>;
   startSession?: DeployRunOptions['startSession'];
+  openDevice?: DeployRunOptions['openDevice'];
   /** Multicast silence before TCP, and connection silence before reconnecting. */
   silenceMsMax?: number;
+  /** The console away and no multicast either: a job fails after this long. Default 20,000. */
+  consolePatienceMs?: number;
   firstWaitMs?: number;
 }
 
@@ -109,7 +112,7 @@ class Agent implements AsyncDisposable {
       }
     }
     if (this.#options.once === true && this.#lastReport?.ok === false) {
-      throw new TdError('partial', this.#lastReport.error);
+      throw new TdError('incomplete', this.#lastReport.error);
     }
   }
 
@@ -234,7 +237,14 @@ class Agent implements AsyncDisposable {
       screen: this.#options.screen,
       logger: this.#options.logger.child({ jobId: deployment.jobId }),
       signal: stop.signal,
-      ...pick(this.#options, ['diskRule', 'verify', 'startSession', 'silenceMsMax']),
+      ...pick(this.#options, [
+        'diskRule',
+        'verify',
+        'startSession',
+        'openDevice',
+        'silenceMsMax',
+        'consolePatienceMs',
+      ]),
     });
     const job: Job = { run, stop, ended: Promise.resolve() };
     this.#job = job;

@@ -1,6 +1,7 @@
 import type { Deployment } from '../control/messages.ts';
+import type { GetOptions } from '../control/service-client.ts';
 import { openBlockDevice } from '../disk/block-device.ts';
-import { type Clock, monotonicClock } from '../lib/clock.ts';
+import { type Clock, monotonicClock, sleep } from '../lib/clock.ts';
 import { errorLine, TdError } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import { ProgressMeter } from '../lib/progress.ts';
@@ -18,6 +19,8 @@ import { TargetWriter } from './target-writer.ts';
 const SHOW_INTERVAL_MS = 250;
 const TELL_INTERVAL_MS = 1000;
 const LINE_CHARS_MAX = 1000;
+const CONSOLE_PATIENCE_MS = 20_000;
+const RECONNECT_POLL_MS = 100;
 
 export interface DeployRunOptions {
   link: Pick<ConsoleLink, 'send' | 'get' | 'isConnected' | 'localAddress' | 'remoteAddress' | 'consoleName'>;
@@ -32,6 +35,9 @@ export interface DeployRunOptions {
   signal: AbortSignal;
   clock?: Clock;
   silenceMsMax?: number;
+  /** The console away and no multicast either: the job fails after this long. Default 20,000. */
+  consolePatienceMs?: number;
+  openDevice?: typeof openBlockDevice;
   startSession?: SessionOptions['startSession'];
 }
 
@@ -88,7 +94,8 @@ export class DeployRun {
       return this.#report({ root: image.root, error: '' });
     } catch (error) {
       const wasCancelled = this.#options.signal.aborted;
-      const line = this.#failureLine(wasCancelled ? this.#options.signal.reason : error);
+      const reason = wasCancelled ? this.#options.signal.reason : error;
+      const line = (errorLine(reason) || 'unknown error').slice(0, LINE_CHARS_MAX);
       this.#options.logger.error(
         { error: line, stack: (error as Error | undefined)?.stack },
         'deployment failed',
@@ -110,7 +117,7 @@ export class DeployRun {
     });
     const path = await this.#preflight(image);
     signal.throwIfAborted();
-    await using device = await openBlockDevice(path, {
+    await using device = await (this.#options.openDevice ?? openBlockDevice)(path, {
       write: true,
       fileSectorBytes: image.layout.logicalSectorBytes,
     });
@@ -181,17 +188,18 @@ export class DeployRun {
     const receiver = new ImageReceiver(image, writer, signal);
     this.#counts = receiver.counts;
     this.#enter('receiving', this.#disk);
+    const lost = new AbortController();
     for (;;) {
       const session = new AbortController();
       this.#session = session;
       try {
         return await receiver.receive({
           deployment: this.#deployment,
-          get: (at, getOptions) => link.get(at, getOptions),
+          get: (at, getOptions) => this.#getPatiently(at, { ...getOptions, lost }),
           localAddress: link.localAddress,
           remoteAddress: link.remoteAddress,
           logger,
-          signal: AbortSignal.any([signal, session.signal]),
+          signal: AbortSignal.any([signal, session.signal, lost.signal]),
           ...(silenceMsMax === undefined ? {} : { silenceMsMax }),
           ...(startSession === undefined ? {} : { startSession }),
         });
@@ -200,6 +208,26 @@ export class DeployRun {
         this.#enter('receiving', 'joined again');
       }
     }
+  }
+
+  /** Chunks are asked for when multicast is silent: without the connection too, the console is gone. */
+  async #getPatiently(path: string, options: GetOptions & { lost: AbortController }): Promise<Buffer> {
+    const { link, consolePatienceMs = CONSOLE_PATIENCE_MS } = this.#options;
+    const { lost, ...getOptions } = options;
+    const endMs = this.#clock.nowMs() + consolePatienceMs;
+    while (!link.isConnected) {
+      if (this.#clock.nowMs() >= endMs) {
+        const seconds = Math.round(consolePatienceMs / 1000);
+        lost.abort(
+          new TdError(
+            'network',
+            `console lost: no connection and no multicast for ${seconds} s; the disk is unfinished, start the console and deploy again`,
+          ),
+        );
+      }
+      await sleep(RECONNECT_POLL_MS, getOptions.signal);
+    }
+    return link.get(path, getOptions);
   }
 
   async #readBack(image: FetchedImage, writer: TargetWriter): Promise<void> {
@@ -211,17 +239,6 @@ export class DeployRun {
       onProgress: (doneBytes) => meter.advance(doneBytes - meter.doneBytes),
     });
     this.#writer = writer;
-  }
-
-  #failureLine(error: unknown): string {
-    if (error instanceof TdError && error.code === 'network' && !this.#options.link.isConnected) {
-      return `console lost: ${errorLine(error)}; the disk is unfinished, deploy it again`.slice(
-        0,
-        LINE_CHARS_MAX,
-      );
-    }
-    const line = errorLine(error) || 'unknown error';
-    return line.slice(0, LINE_CHARS_MAX);
   }
 
   #enter(step: TargetStep, detail: string): void {
