@@ -94,7 +94,8 @@ async function makeCore(work: string, core: Core): Promise<void> {
   const dir = join(work, core.format);
   await mkdir(dir);
   await writeFile(join(dir, 'grub.cfg'), core.config);
-  await writeFile(join(dir, 'early.cfg'), 'normal (memdisk)/grub.cfg\n');
+  // GRUB looks for its module lists under the prefix as it starts; at a wrong TFTP server that takes minutes.
+  await writeFile(join(dir, 'early.cfg'), 'set prefix=(memdisk)\nnormal (memdisk)/grub.cfg\n');
   // biome-ignore format: one option a value
   await run('tar', [
     '--format=ustar', '--owner=0', '--group=0', '--numeric-owner', '--mode=0644', `--mtime=@${MEDIA_TIME_SECONDS}`,
