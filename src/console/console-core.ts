@@ -139,6 +139,8 @@ export class ConsoleCore {
     if (message.type === 'capture-request') {
       // It answers by itself, whatever happens.
       void this.captures.request(computer, message);
+    } else if (message.type === 'report' && !this.#deployments.has(message.jobId)) {
+      this.#lateReport(computer, message);
     } else if (message.type === 'log') {
       const { level, text } = message;
       this.#logger.debug({ computer: computer.computerId, level }, text);
@@ -152,6 +154,23 @@ export class ConsoleCore {
         text: `${computerLabel(computerId)} says: ${text}`,
       });
     }
+  }
+
+  /** Of a job that a killed console left behind: the target went on by itself. */
+  #lateReport(computer: ConnectedComputer, message: Extract<AgentMessage, { type: 'report' }>): void {
+    const { jobId, report } = message;
+    const { computerId } = computer;
+    if (!this.store.jobs().some((job) => job.id === jobId && job.kind === 'deploy')) return;
+    const step = report.ok ? 'done' : 'failed';
+    this.store.setTarget(jobId, { computerId, step, reason: report.error, disk: report.disk, report });
+    this.store.addEvent({
+      level: report.ok ? 'info' : 'error',
+      kind: `target-${step}`,
+      jobId,
+      computerId,
+      text: `${computerLabel(computerId)} ${step} after the console was restarted${report.ok ? '' : `: ${report.error}`}`,
+      details: { report },
+    });
   }
 
   #view(computer: ConnectedComputer): ComputerView {

@@ -48,7 +48,8 @@ export function consoleMethods(core: ConsoleCore, status: ConsoleStatus): RpcMet
         const text = JSON.stringify(snapshot);
         if (text !== told) emit(snapshot);
         told = text;
-        await sleep(WATCH_INTERVAL_MS, signal);
+        const pause = sleep(WATCH_INTERVAL_MS, signal);
+        await (snapshot.kind === 'deploy' ? Promise.race([pause, core.deployEnded(jobId)]) : pause);
       }
     },
   };

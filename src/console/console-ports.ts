@@ -1,8 +1,10 @@
 import { TdError } from '../lib/errors.ts';
 import { DEFAULT_PORTS } from '../schema/site.ts';
 
+export type ConsolePorts = Record<keyof typeof DEFAULT_PORTS, number>;
+
 /** Reads `control=5001,service=5003`. @throws TdError `usage` naming what is allowed. */
-export function consolePorts(text: string): Partial<typeof DEFAULT_PORTS> {
+export function consolePorts(text: string): Partial<ConsolePorts> {
   const ports: Record<string, number> = {};
   for (const part of text.split(',')) {
     const [, name = '', digits = ''] = /^([a-z]+)=(\d{1,5})$/.exec(part.trim()) ?? [];
@@ -15,5 +17,5 @@ export function consolePorts(text: string): Partial<typeof DEFAULT_PORTS> {
     }
     ports[name] = port;
   }
-  return ports as Partial<typeof DEFAULT_PORTS>;
+  return ports as Partial<ConsolePorts>;
 }

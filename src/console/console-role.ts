@@ -14,6 +14,7 @@ import { DATA_GROUP, DEFAULT_PORTS } from '../schema/site.ts';
 import { ConsoleCore } from './console-core.ts';
 import { type ConsoleStatus, consoleMethods } from './console-methods.ts';
 import { type ConsolePaths, consolePaths } from './console-paths.ts';
+import type { ConsolePorts } from './console-ports.ts';
 import { showConsole } from './console-screen.ts';
 import type { DeployLimits } from './deploy-request.ts';
 import { SessionPlaces, type StartMulticast } from './deploy-session.ts';
@@ -30,7 +31,7 @@ export interface ConsoleOptions {
   imagesDir?: string;
   /** Network interface; default the one with a default route, else the only one. */
   interface?: string;
-  ports?: Partial<typeof DEFAULT_PORTS>;
+  ports?: Partial<ConsolePorts>;
   /** How the console is called on screens; default the host name. */
   name?: string;
   /** Lets computers in whose medium carries no site image. */

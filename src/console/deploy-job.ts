@@ -437,7 +437,8 @@ export class DeployJob {
     const ends = [...this.#targets.values()].map((one) => one.end);
     const done = ends.filter((end) => end === 'done').length;
     const complete = done === ends.length && !this.#tooFew;
-    const text = `${done} of ${ends.length} computers done`;
+    const waited = this.#tooFew ? `, ${wantedCount(this.request)} were waited for` : '';
+    const text = `${done} of ${ends.length} computers done${waited}`;
     this.#finish(complete ? 'done' : done > 0 ? 'partial' : 'failed', complete ? '' : text);
   }
 

@@ -4,8 +4,8 @@ import { dirname, join } from 'node:path';
 import { openIdentity, siteOf } from '../../control/identity.ts';
 import { TdError } from '../../lib/errors.ts';
 import { EXPORT_KINDS, type ExportKind, exportMedia } from '../../media/export.ts';
+import { parseHostPort } from '../../schema/boot-params.ts';
 import { consolePaths } from '../console-paths.ts';
-import { hostPortSchema } from '../host-port.ts';
 import type { ConsoleCommandContext } from './console-command-context.ts';
 
 export interface ExportFlags {
@@ -29,7 +29,7 @@ export async function runExport(
     throw new TdError('usage', `Cannot export "${kind}": use ${EXPORT_KINDS.join(', ')}`);
   }
   const address = flags.console ?? '';
-  if (address !== '' && !hostPortSchema.safeParse(address).success) {
+  if (address !== '' && parseHostPort(address) === undefined) {
     throw new TdError('usage', `Cannot use "${address}" as the console's address: write HOST or HOST:PORT`);
   }
   const mediaDir = await findMedia(flags.media);
