@@ -135,10 +135,16 @@ describe('parseBootParams', () => {
     expect(problemOf('td.entirely-different=1').message).toContain('use one of td.mode, td.console');
   });
 
-  it('reports a parameter given twice with different values and keeps the first', () => {
+  it('reports a parameter given twice with different values; the last one counts, as for the kernel', () => {
     expect(problemOf('td.vlan=1 td.vlan=2').message).toContain('td.vlan is given twice, as "1" and "2"');
+    expect(parseBootParams('td.vlan=1 td.vlan=2').params.vlan).toBe(2);
     expect(parseBootParams('td.vlan=1 td.vlan=1')).toMatchObject({ params: { vlan: 1 }, problems: [] });
   });
+
+  it.each(['tftp://10.0.0.1/boot/', 'http://10.0.0.1:8080/boot/', '(tftp,10.0.0.1)/boot', 'http,10.0.0.1'])(
+    'takes %s as the place it was booted from',
+    (boot) => expect(parseBootParams(`td.boot=${boot}`)).toMatchObject({ params: { boot }, problems: [] }),
+  );
 
   it('reports every problem, and keeps what was right', () => {
     const { params, problems } = parseBootParams('td.mode=agent td.vlan=x td.foo=1 td.disk=sda');

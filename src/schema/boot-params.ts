@@ -49,7 +49,7 @@ export const bootParamsSchema = z.strictObject({
   log: z.string().max(256).transform(logPath).exactOptional(),
   timeout: wholeNumber(1, 3600).exactOptional(),
   wim: z.union([url, z.string().regex(/^[A-Za-z0-9_-]{1,32}$/)]).exactOptional(),
-  boot: z.union([url, z.string().regex(/^\([A-Za-z0-9,._:-]{1,100}\)\S*$/)]).exactOptional(),
+  boot: z.union([url, z.string().regex(/^\(?(tftp|https?),[A-Za-z0-9,._:-]{1,100}\)?\S*$/)]).exactOptional(),
   debug: z.string().transform(flag).default(false),
 });
 
@@ -168,7 +168,7 @@ export const BOOT_PARAMETERS: readonly BootParameter[] = [
   },
   {
     name: 'boot',
-    values: 'a URL (http://…, https://…, tftp://…)',
+    values: 'a URL (http://…, https://…, tftp://…) or a GRUB device such as tftp,10.0.0.1',
     meaning: 'Where the computer was booted from; the boot menu sets it.',
     default: 'set by the boot menu',
   },
@@ -245,20 +245,10 @@ export function parseBootParams(commandLine: string): { params: BootParams; prob
     }
     const before = given.get(parameter.name);
     given.set(parameter.name, value);
-    if (before !== undefined) {
-      if (before === value) continue;
-      report(
-        word.name,
-        value,
-        `${word.name} is given twice, as ${shown(before)} and ${shown(value)}: use one of them`,
-      );
-      continue;
-    }
-    if (!isAllowed(parameter.name, word.value)) {
-      report(word.name, value, wrongMessage(word, parameter));
-      continue;
-    }
-    accepted[parameter.name] = value;
+    if (before !== undefined && before !== value)
+      report(word.name, value, twiceMessage(word.name, before, value));
+    if (isAllowed(parameter.name, word.value)) accepted[parameter.name] = value;
+    else if (before !== value) report(word.name, value, wrongMessage(word, parameter));
   }
   return { params: bootParamsSchema.parse(accepted), problems };
 }
@@ -272,6 +262,10 @@ function wrongMessage(word: CommandLineWord, parameter: BootParameter): string {
   const given =
     word.value === undefined || word.value === '' ? 'has no value' : `cannot be ${shown(word.value)}`;
   return `${word.name} ${given}: use ${parameter.values}`;
+}
+
+function twiceMessage(name: string, before: string, value: string): string {
+  return `${name} is given twice, as ${shown(before)} and ${shown(value)}: use one of them`;
 }
 
 function unknownMessage(name: string): string {
