@@ -2,7 +2,8 @@ import { type ControlClient, connectControl } from '../control/control-client.ts
 import { findConsole } from '../control/discovery.ts';
 import { connectService, type ServiceClient } from '../control/service-client.ts';
 import type { ImageSink } from '../image/image-writer.ts';
-import { TdError } from '../lib/errors.ts';
+import { sleep } from '../lib/clock.ts';
+import { errorLine, TdError } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import type { ProgressState } from '../lib/progress.ts';
 import { PROGRAM_VERSION } from '../lib/version.ts';
@@ -15,6 +16,8 @@ import type { Destination } from './destination.ts';
 
 const ACCEPT_TIMEOUT_MS = 60_000;
 const PROGRESS_INTERVAL_MS = 1000;
+const RECONNECT_MS_MIN = 1000;
+const RECONNECT_MS_MAX = 15_000;
 const LINE_CHARS_MAX = 1000;
 /** What a chunk adds to its bytes: record header, index entry, placement. */
 const CHUNK_OVERHEAD_BYTES = 512;
@@ -39,20 +42,19 @@ export interface ConsoleDestinationOptions {
  * @throws TdError `not-found`, `untrusted`, `refused`, `network`, `timeout`, `cancelled`.
  */
 export async function connectDestination(options: ConsoleDestinationOptions): Promise<ConsoleDestination> {
-  const { site, machine, logger, signal } = options;
   const at = await consoleAddress(options);
-  const client = await connectControl({
-    host: at.host,
-    port: at.port,
-    certificateSha256: site?.certificateSha256,
-    siteKey: site?.siteKey,
-    role: 'backup',
-    version: PROGRAM_VERSION,
-    machine,
-    logger,
-    signal,
-  });
-  return new ConsoleDestination(client, { name: options.name, logger, signal });
+  const connect = async (signal: AbortSignal, certificateSha256 = options.site?.certificateSha256) =>
+    await connectControl({
+      ...at,
+      certificateSha256,
+      siteKey: options.site?.siteKey,
+      role: 'backup',
+      version: PROGRAM_VERSION,
+      machine: options.machine,
+      logger: options.logger,
+      signal,
+    });
+  return new ConsoleDestination(await connect(options.signal), { ...options, connect });
 }
 
 async function consoleAddress(options: ConsoleDestinationOptions): Promise<{ host: string; port: number }> {
@@ -76,40 +78,71 @@ async function consoleAddress(options: ConsoleDestinationOptions): Promise<{ hos
   return { host: found.address, port: found.controlPort };
 }
 
-/** A console that takes the image over its HTTPS service while the disk is read. */
+type Connect = (signal: AbortSignal, certificateSha256: string) => Promise<ControlClient>;
+
+/**
+ * A console that takes the image over its HTTPS service while the disk is read. The control connection may
+ * be cut for a while meanwhile: the upload stands by itself, and it alone says whether the image arrived.
+ */
 export class ConsoleDestination implements Destination {
   readonly title: string;
   readonly consoleName: string;
-  readonly #client: ControlClient;
   readonly #name: string;
   readonly #logger: Logger;
-  readonly #lost = new AbortController();
+  readonly #connect: Connect;
+  readonly #stop = new AbortController();
   readonly #signal: AbortSignal;
+  #client: ControlClient;
   #service: ServiceClient | undefined;
   #jobId: string | undefined;
   #progressAtMs = Number.NEGATIVE_INFINITY;
   #ended = false;
 
-  constructor(client: ControlClient, options: { name: string; logger: Logger; signal: AbortSignal }) {
-    this.#client = client;
+  constructor(
+    client: ControlClient,
+    options: { name: string; logger: Logger; signal: AbortSignal; connect: Connect },
+  ) {
     this.#name = options.name;
     this.#logger = options.logger;
-    this.#signal = AbortSignal.any([this.#lost.signal, options.signal]);
+    this.#connect = options.connect;
+    this.#signal = AbortSignal.any([this.#stop.signal, options.signal]);
     this.consoleName = client.welcome.consoleName;
     this.title = `console ${this.consoleName} (${client.remoteAddress})`;
-    client.onClose((reason) => {
-      if (this.#ended) return;
-      this.#lost.abort(
-        new TdError(
-          'network',
-          `The connection to the ${this.title} is lost: ${reason}; start the capture again`,
-        ),
-      );
-    });
+    this.#client = client;
+    this.#follow(client);
+  }
+
+  #follow(client: ControlClient): void {
+    this.#client = client;
     client.onMessage((message) => {
       if (message.type !== 'cancel' || message.jobId !== this.#jobId) return;
-      this.#lost.abort(new TdError('cancelled', `The console cancelled the capture: ${message.reason}`));
+      this.#stop.abort(new TdError('cancelled', `The console cancelled the capture: ${message.reason}`));
     });
+    client.onClose((reason) => {
+      if (this.#ended) return;
+      if (this.#service === undefined) this.#stop.abort(this.#lostError(reason));
+      else void this.#reconnect(reason);
+    });
+  }
+
+  #lostError(reason: string): TdError {
+    const cure = 'check the console, then start the capture again';
+    return new TdError('network', `The connection to the ${this.title} is lost: ${reason}; ${cure}`);
+  }
+
+  async #reconnect(reason: string): Promise<void> {
+    this.#logger.warn({ reason }, 'control connection lost, the upload goes on');
+    for (let waitMs = RECONNECT_MS_MIN; !this.#ended; waitMs = Math.min(waitMs * 2, RECONNECT_MS_MAX)) {
+      try {
+        await sleep(waitMs, this.#signal);
+        const client = await this.#connect(this.#signal, this.#client.certificateSha256);
+        if (this.#ended) return client.close();
+        return this.#follow(client);
+      } catch (error) {
+        if (this.#signal.aborted) return;
+        this.#logger.debug({ error: errorLine(error) }, 'the console cannot be reached yet');
+      }
+    }
   }
 
   get signal(): AbortSignal {
@@ -126,7 +159,21 @@ export class ConsoleDestination implements Destination {
       token: this.#client.welcome.serviceToken,
       signal: this.#signal,
     });
-    return this.#service.openUpload(path);
+    const upload = this.#service.openUpload(path);
+    const explained = async (work: Promise<void>) => {
+      try {
+        await work;
+      } catch (error) {
+        const broken = error instanceof TdError && (error.code === 'network' || error.code === 'timeout');
+        throw broken ? this.#lostError(error.message) : error;
+      }
+    };
+    return {
+      write: (bytes) => explained(upload.write(bytes)),
+      sync: () => explained(upload.sync()),
+      close: () => explained(upload.close()),
+      abort: () => upload.abort(),
+    };
   }
 
   async #request(bytesMax: number): Promise<{ jobId: string; path: string }> {
@@ -181,6 +228,7 @@ export class ConsoleDestination implements Destination {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#ended = true;
+    this.#stop.abort(new TdError('cancelled', 'The capture has ended'));
     this.#service?.close();
     this.#client.close();
   }

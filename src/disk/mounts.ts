@@ -95,11 +95,18 @@ async function disksBehind(sysfsPath: string, depth: number): Promise<string[]> 
   }
   const backing = (await readFile(join(sysfsPath, 'loop/backing_file'), 'utf8').catch(() => '')).trim();
   if (backing !== '') {
-    const mount = mountOf(backing, await listMounts());
-    const path = mount === undefined ? undefined : await sysfsPathOf(mount.deviceNumber);
+    const path = await sysfsPathOfBacking(backing);
     if (path !== undefined) names.push(...(await disksBehind(path, depth + 1)));
   }
   return [...new Set(names)];
+}
+
+/** The device a loop device's file lies on, or the device that is its file. */
+async function sysfsPathOfBacking(backing: string): Promise<string | undefined> {
+  const found = await stat(backing).catch(() => undefined);
+  if (found?.isBlockDevice()) return await sysfsPathOf(deviceNumberText(found.rdev));
+  const mount = mountOf(backing, await listMounts());
+  return mount === undefined ? undefined : await sysfsPathOf(mount.deviceNumber);
 }
 
 /** Where a disk, or a partition of it, is mounted or used as swap; for the message that refuses it. */

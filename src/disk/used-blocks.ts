@@ -54,6 +54,7 @@ const RAW_REASONS: Partial<Record<FilesystemKind, string>> = {
 const MAP_BYTES_MAX = 512 * 1024 * 1024;
 /** Reading the bitmaps of a large, slow disk takes its time. */
 const MAP_TIMEOUT_MS = 60 * 60 * 1000;
+const ANY_CODE = Array.from({ length: 256 }, (_, code) => code);
 
 /**
  * Finds which bytes of a partition are in use; what the filesystem's map does not cover counts as used.
@@ -104,6 +105,12 @@ async function swapBlocks(device: BlockDevice, partition: Partition): Promise<Us
   };
 }
 
+/** Its last line only says to look into the log; the reason is the line before. */
+function reasonIn(log: string): string {
+  const lines = log.split('\n').map((line) => line.trim());
+  return lines.filter((line) => line !== '' && !line.startsWith('Partclone fail')).at(-1) ?? '';
+}
+
 async function partcloneBlocks(
   device: BlockDevice,
   partition: Partition,
@@ -118,14 +125,17 @@ async function partcloneBlocks(
     const args = ['-D', '-s', node.path, '-O', map, '-L', join(folder, 'log')];
     args.push(`--offset_domain=${partition.startBytes}`);
     if (options.force) args.push('-I', '-F');
-    await run(program, args, {
+    const result = await run(program, args, {
       cwd: folder,
       timeoutMs: MAP_TIMEOUT_MS,
+      okCodes: ANY_CODE,
       ...(signal === undefined ? {} : { signal }),
     });
+    const log = await readFile(join(folder, 'log'), 'utf8').catch(() => '');
+    if (result.code !== 0)
+      throw new TdError('tool-failed', `${program}: ${reasonIn(log) || `exit code ${result.code}`}`);
     const { size } = await stat(map);
     if (size > MAP_BYTES_MAX) throw new TdError('invalid', `its map of ${size} bytes is too long`);
-    const log = await readFile(join(folder, 'log'), 'utf8');
     const blockBytes = Number(/^Block size:\s+(\d+) Byte/m.exec(log)?.[1] ?? '0');
     const extents = parseDomainMap(await readFile(map), partition);
     return {
