@@ -78,7 +78,7 @@ export function decodeFooter(bytes: Uint8Array, what: string): Footer {
     }
     throw new TdError(
       'incomplete',
-      `Cannot read ${what}: it is missing, the capture was not finished or the copy was cut short`,
+      `Cannot read ${what}: it is missing, the capture was not finished or the copy was cut short; copy or capture it again`,
     );
   }
   const reader = new ByteReader(buffer, what);

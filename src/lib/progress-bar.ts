@@ -3,7 +3,7 @@ import { formatBytes, formatSeconds, type ProgressState } from './progress.ts';
 const REDRAW_MS = 200;
 /** Short runs end before a bar would help. */
 const SHOWN_AFTER_MS = 2000;
-const BAR_COLUMNS = 24;
+const BAR_COLUMNS = 16;
 
 export interface ProgressBarOptions {
   /** Writes to the terminal, usually standard error. */
