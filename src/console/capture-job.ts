@@ -66,6 +66,7 @@ export class CaptureJob {
   #upload: ImageUpload | undefined;
   #state: JobState = 'running';
   #error = '';
+  #stopState: 'cancelled' | 'failed' = 'failed';
   #step = 'mapping';
   #detail = '';
   #progress = { doneBytes: 0, totalBytes: 0, bytesPerSecond: 0 };
@@ -121,7 +122,7 @@ export class CaptureJob {
       ...(openFile === undefined ? {} : { openFile }),
       onEnd: (result) => {
         if (result.ok) this.#end('done', '', result);
-        else this.#end('failed', result.reason);
+        else this.#end(this.#stopState, result.reason);
       },
     }).catch((error) => {
       this.#end('failed', errorLine(error));
@@ -131,9 +132,21 @@ export class CaptureJob {
     return this.#upload;
   }
 
-  /** Ends the capture and removes what came. */
+  /** Ends the capture at the console's wish: the computer is told, and what came is removed. */
   async cancel(reason: string): Promise<void> {
-    if (this.#upload === undefined) this.#end('cancelled', reason);
+    await this.#stop('cancelled', reason);
+  }
+
+  async #stop(state: 'cancelled' | 'failed', reason: string): Promise<void> {
+    if (this.ended) return;
+    this.#stopState = state;
+    this.#computer.connection.send({ type: 'cancel', jobId: this.id, reason: reason.slice(0, 1000) });
+    await this.giveUp(reason);
+  }
+
+  /** Ends the capture and removes what came; the computer knows already. */
+  async giveUp(reason: string): Promise<void> {
+    if (this.#upload === undefined) this.#end(this.#stopState, reason);
     else await this.#upload.abort(reason);
   }
 
@@ -159,21 +172,21 @@ export class CaptureJob {
       const { doneBytes, totalBytes, bytesPerSecond } = message;
       this.#progress = { doneBytes, totalBytes, bytesPerSecond };
     } else if (message.type === 'state') {
-      if (message.step === 'failed') void this.cancel(message.detail);
+      if (message.step === 'failed') void this.giveUp(message.detail);
       else if (message.step !== this.#step && message.step !== 'done') {
         this.#event({ kind: 'capture-step', text: message.step, details: { detail: message.detail } });
         this.#step = message.step;
       }
       this.#detail = message.detail;
     } else if (message.type === 'capture-end' && !message.ok) {
-      void this.cancel(message.error || 'the computer gave up');
+      void this.giveUp(message.error || 'the computer gave up');
     }
   }
 
   #giveUpAfter(delayMs: number, why: string): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
-      if (this.#upload === undefined) this.#end('failed', `${why} for ${Math.round(delayMs / 1000)} s`);
+      if (this.#upload === undefined) void this.#stop('failed', `${why} for ${Math.round(delayMs / 1000)} s`);
     }, delayMs);
   }
 

@@ -65,7 +65,7 @@ export class Captures {
         throw new TdError('refused', `another computer is just sending "${name}"; choose another name`);
       }
       // The same computer asks again: its earlier attempt is over, whatever its connection looks like.
-      await other.cancel('the computer started the capture again');
+      await other.giveUp('the computer started the capture again');
     }
     if (this.#judging.has(key)) throw new TdError('refused', `"${name}" is being asked for already`);
     this.#judging.add(key);

@@ -67,11 +67,11 @@ export class FakeSession implements MulticastSession {
 export class FakeComputer {
   readonly client: ControlClient;
   readonly orders: ConsoleOrder[] = [];
-  readonly #console: TestConsole;
+  readonly #cleanups: Pick<TestConsole, 'defer'>;
 
-  constructor(client: ControlClient, testConsole: TestConsole) {
+  constructor(client: ControlClient, cleanups: Pick<TestConsole, 'defer'>) {
     this.client = client;
-    this.#console = testConsole;
+    this.#cleanups = cleanups;
     client.onMessage((order) => this.orders.push(order));
   }
 
@@ -121,7 +121,7 @@ export class FakeComputer {
       certificateSha256: this.client.certificateSha256,
       token: serviceToken,
     });
-    this.#console.defer(() => service.close());
+    this.#cleanups.defer(() => service.close());
     return service;
   }
 }
