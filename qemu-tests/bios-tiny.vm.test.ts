@@ -61,7 +61,7 @@ describe('MBR disk, BIOS network start, two targets in one session', () => {
         boot: ['network'],
       });
       await expectCapture(vm, 300_000);
-      const check = await console.run(['image', 'check', console.imagePath('tiny'), '--json']);
+      const check = await console.program(['image', 'check', console.imagePath('tiny'), '--json']);
       expect(JSON.parse(check.stdout)).toMatchObject({ ok: true });
     }));
 

@@ -1,8 +1,12 @@
-import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { run } from '../src/lib/spawn.ts';
-import { exportAgentIso, exportPxe, waitForComputer, waitForLog } from './driver/console-commands.ts';
+import {
+  editMenuSettings,
+  exportAgentIso,
+  exportPxe,
+  waitForComputer,
+  waitForLog,
+} from './driver/console-commands.ts';
 import type { ConsoleProcess } from './driver/console-process.ts';
 import { deploy, targetOf } from './driver/deploy-result.ts';
 import type { Dnsmasq } from './driver/dnsmasq.ts';
@@ -49,14 +53,9 @@ describe('what goes wrong', () => {
       reproduce: 'npx vitest run --config qemu-tests/vitest.config.ts faults',
     });
     console = await lab.startConsole();
-    isoPath = await exportAgentIso(console, lab.path('agent.iso'));
+    isoPath = await exportAgentIso(console, lab.path('agent.iso'), ['--console', lab.network.host]);
     typoDir = await exportPxe(console, lab.path('typo'), { mode: 'agent' });
-    const settings = join(typoDir, 'boot/grub/settings.cfg');
-    const text = await readFile(settings, 'utf8');
-    await writeFile(
-      settings,
-      text.replace(/^set td_params=.*$/m, "set td_params='td.dsik=first td.vlan=9999'"),
-    );
+    await editMenuSettings(typoDir, { td_params: 'td.dsik=first td.vlan=9999' });
     const params = ['td.disk=first', 'td.to=console:tiny'];
     backupDir = await exportPxe(console, lab.path('backup'), { mode: 'backup', params });
   });
@@ -108,12 +107,14 @@ describe('what goes wrong', () => {
       await broken.expect(/TOTALDEPLOY state capturing/, 300_000);
       await broken.kill();
       await waitForLog(console, /broken|lost|ended|incomplete|failed/i, 60_000);
-      const { code } = await console.run(['image', 'check', console.imagePath('tiny')], { okCodes: [0, 1] });
+      const { code } = await console.program(['image', 'check', console.imagePath('tiny')], {
+        okCodes: [0, 1],
+      });
       expect(code).toBe(1);
       const whole = await start('master-whole');
       await whole.expect(/TOTALDEPLOY done /, 400_000, { failOn: /TOTALDEPLOY failed: .*\n/ });
       await whole.kill();
-      await console.run(['image', 'check', console.imagePath('tiny')]);
+      await console.program(['image', 'check', console.imagePath('tiny')]);
     }));
 
   it('a disk too small is refused before a byte is written', () =>

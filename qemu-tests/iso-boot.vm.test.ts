@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { exportAgentIso, waitForComputer } from './driver/console-commands.ts';
+import { exportAgentIso, recordedMachine, waitForComputer } from './driver/console-commands.ts';
 import type { ConsoleProcess } from './driver/console-process.ts';
 import { Lab } from './driver/lab.ts';
 import { expectConnected } from './driver/milestones.ts';
@@ -45,8 +45,11 @@ describe('boot media', () => {
         waitForComputer(console, BIOS_MAC, 30_000),
         waitForComputer(console, SECURE_MAC, 30_000),
       ]);
-      expect(one.machine).toMatchObject({ firmware: 'bios', secureBoot: false });
-      expect(other.machine).toMatchObject({ firmware: 'uefi', secureBoot: true });
+      expect(recordedMachine(console, one.computerId)).toMatchObject({ firmware: 'bios', secureBoot: false });
+      expect(recordedMachine(console, other.computerId)).toMatchObject({
+        firmware: 'uefi',
+        secureBoot: true,
+      });
       const text = await bios.expectScreen(/Deploy agent/i, 20_000);
       expect(text).toMatch(/TotalDeploy/);
       await Promise.all([bios.kill(), secure.kill()]);

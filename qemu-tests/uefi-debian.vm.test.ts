@@ -72,7 +72,7 @@ describe('GPT disk with Debian, UEFI network start, two targets in one session',
       }
       await Promise.all(targets.map(({ vm }) => expectConnected(vm, 'agent')));
       const computer = await waitForComputer(console, TARGETS[0].mac, 30_000);
-      expect(computer.machine).toMatchObject({ firmware: 'uefi', secureBoot: false });
+      expect(computer.firmware).toBe('uefi');
       const order = { image: 'debian', waitFor: 2, after: 'shutdown' } as const;
       const result = await deploy(console, order, { timeoutMs: 800_000 });
       expect(result).toMatchObject({ exitCode: 0, state: 'done' });

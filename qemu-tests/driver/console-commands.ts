@@ -1,3 +1,6 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { z } from 'zod';
 import { sleep } from '../../src/lib/clock.ts';
 import { TdError } from '../../src/lib/errors.ts';
@@ -8,17 +11,7 @@ const POLL_MS = 500;
 
 const computersSchema = z.array(
   z
-    .object({
-      id: z.string(),
-      connected: z.boolean().optional(),
-      machine: z
-        .object({
-          firmware: z.string(),
-          secureBoot: z.boolean(),
-          nics: z.array(z.object({ mac: z.string() }).loose()),
-        })
-        .loose(),
-    })
+    .object({ computerId: z.string(), role: z.string(), firmware: z.string(), macs: z.array(z.string()) })
     .loose(),
 );
 
@@ -33,17 +26,34 @@ export interface PxeExport {
 /** Writes a PXE tree that starts the given mode at once. */
 export async function exportPxe(console: ConsoleProcess, dest: string, options: PxeExport): Promise<string> {
   const params = (options.params ?? []).flatMap((param) => ['--param', param]);
-  await console.run(['export', 'pxe', dest, '--mode', options.mode, '--timeout', '0', ...params]);
+  await console.run(['export', 'pxe', dest, '--timeout', '0', ...params]);
+  await editMenuSettings(dest, { td_default: options.mode });
   return dest;
 }
 
-/** Writes an ISO that starts the deploy agent at once. */
-export async function exportAgentIso(console: ConsoleProcess, dest: string): Promise<string> {
-  await console.run(['export', 'agent-iso', dest, '--timeout', '0'], { timeoutMs: 300_000 });
+/** Changes the one file of a PXE tree that differs from tree to tree, as an administrator does by hand. */
+export async function editMenuSettings(pxeDir: string, settings: Record<string, string>): Promise<void> {
+  const path = join(pxeDir, 'boot/grub/settings.cfg');
+  let text = await readFile(path, 'utf8');
+  for (const [name, value] of Object.entries(settings)) {
+    const line = new RegExp(`^set ${name}=.*$`, 'm');
+    if (!line.test(text)) throw new TdError('invalid', `"${path}" does not set ${name}`);
+    text = text.replace(line, () => `set ${name}='${value}'`);
+  }
+  await writeFile(path, text);
+}
+
+/** Writes an ISO that starts the deploy agent at once; `args` are further ones of `export`. */
+export async function exportAgentIso(
+  console: ConsoleProcess,
+  dest: string,
+  args: readonly string[] = [],
+): Promise<string> {
+  await console.run(['export', 'agent-iso', dest, '--timeout', '0', ...args], { timeoutMs: 300_000 });
   return dest;
 }
 
-/** The computers a console knows, with those that are connected marked. */
+/** The computers connected to a console now. */
 export async function listComputers(console: ConsoleProcess): Promise<Computer[]> {
   return computersSchema.parse(await console.json(['computers']));
 }
@@ -56,9 +66,7 @@ export async function waitForComputer(
 ): Promise<Computer> {
   const endMs = performance.now() + patientMs(timeoutMs);
   for (;;) {
-    const found = (await listComputers(console)).find(
-      (computer) => computer.connected !== false && computer.machine.nics.some((nic) => nic.mac === mac),
-    );
+    const found = (await listComputers(console)).find((computer) => computer.macs.includes(mac));
     if (found !== undefined) return found;
     if (performance.now() > endMs)
       throw new TdError('timeout', `${mac} is not connected after ${timeoutMs} ms`);
@@ -87,4 +95,12 @@ export async function waitForLog(
     }
     await sleep(POLL_MS);
   }
+}
+
+/** What a computer said of itself when it connected, as the console's database keeps it. */
+export function recordedMachine(console: ConsoleProcess, computerId: string): unknown {
+  using database = new DatabaseSync(join(console.dataDir, 'console.db'), { readOnly: true });
+  const row = database.prepare('SELECT machine FROM computers WHERE id = ?').get(computerId);
+  if (row === undefined) throw new TdError('not-found', `The console never saw ${computerId}`);
+  return JSON.parse(String(row.machine));
 }

@@ -18,6 +18,14 @@ export interface ConsoleOptions {
   args?: readonly string[];
 }
 
+export interface CommandOptions {
+  /** Default [0]. */
+  okCodes?: readonly number[];
+  /** Default 120,000. */
+  timeoutMs?: number;
+  signal?: AbortSignal;
+}
+
 /** The built program as console in a test's network, and its command line beside it. */
 export class ConsoleProcess implements AsyncDisposable {
   readonly dataDir: string;
@@ -81,13 +89,15 @@ export class ConsoleProcess implements AsyncDisposable {
   }
 
   /** Runs one command against this console, inside its network. */
-  async run(
-    args: readonly string[],
-    options: { okCodes?: readonly number[]; timeoutMs?: number; signal?: AbortSignal } = {},
-  ): Promise<RunResult> {
+  async run(args: readonly string[], options: CommandOptions = {}): Promise<RunResult> {
+    return await this.program([...args, '--data', this.dataDir], options);
+  }
+
+  /** Runs the program for something that needs no console, such as `image check`. */
+  async program(args: readonly string[], options: CommandOptions = {}): Promise<RunResult> {
     const timeoutMs = patientMs(options.timeoutMs ?? COMMAND_TIMEOUT_MS);
     const inNamespace = ['netns', 'exec', this.#network.namespace, PROGRAM_PATH];
-    return await run('ip', [...inNamespace, ...args, '--data', this.dataDir], { ...options, timeoutMs });
+    return await run('ip', [...inNamespace, ...args], { ...options, timeoutMs });
   }
 
   /** Runs a command with `--json` and returns what it printed, parsed. */

@@ -34,7 +34,7 @@ export interface VmSpec {
   memoryMiB?: number;
   /** Default 1. */
   cpuCount?: number;
-  /** Default `qemu64`, the fastest in software. */
+  /** Default {@link CPU_DEFAULT}. */
   cpu?: string;
   disks: readonly VmDisk[];
   nics: readonly VmNic[];
@@ -53,6 +53,12 @@ export interface VmFiles {
   uefiVariables: string;
 }
 
+/**
+ * Faster in software than `max`; AES-GCM runs at 24 instead of 11 MB a CPU second with these instructions
+ * (SHA-256 at 29 instead of 36, measured with `openssl speed` in the Debian master).
+ */
+const CPU_DEFAULT = 'qemu64,+ssse3,+sse4.1,+sse4.2,+aes,+pclmulqdq';
+
 const OVMF_DIR = '/usr/share/OVMF';
 
 /** The variable store a machine starts with: empty, or with Microsoft's keys enrolled. */
@@ -66,7 +72,7 @@ export function qemuArguments(spec: VmSpec, files: VmFiles): string[] {
     ...['-name', spec.name, '-nodefaults', '-no-user-config', '-display', 'none', '-S'],
     ...(spec.endAtRestart === false ? [] : ['-no-reboot']),
     ...machineArguments(spec, files),
-    ...['-accel', 'tcg,thread=multi', '-cpu', spec.cpu ?? 'qemu64', '-smp', String(spec.cpuCount ?? 1)],
+    ...['-accel', 'tcg,thread=multi', '-cpu', spec.cpu ?? CPU_DEFAULT, '-smp', String(spec.cpuCount ?? 1)],
     ...['-m', String(spec.memoryMiB ?? 1024), '-uuid', uuidOf(spec.name), '-vga', 'std'],
     ...['-rtc', 'base=utc', '-object', 'rng-random,id=rng0,filename=/dev/urandom'],
     ...['-device', 'virtio-rng-pci,rng=rng0,romfile='],
