@@ -7,7 +7,7 @@ import { Network, type NetworkOptions } from './network.ts';
 import type { NetworkSettings } from './network-plan.ts';
 import type { NetworkStatus } from './network-status.ts';
 import { type Power, preosPower } from './power.ts';
-import { openTerminals, type PreosStart, raiseSocketBuffers, readStart } from './preos-start.ts';
+import { openTerminals, type PreosStart, readStart } from './preos-start.ts';
 import { askBackup, askNetwork } from './questions.ts';
 import type { BackupRequest, PreosRoles, RoleContext } from './role.ts';
 import { type RoleEnd, superviseRole } from './role-supervisor.ts';
@@ -60,7 +60,6 @@ export async function runPreos(options: PreosOptions): Promise<void> {
   const mode = start.problems.length > 0 ? 'menu' : start.params.mode;
   screen.milestone(`start ${options.version} mode=${mode}`);
   for (const problem of start.problems) screen.milestone(`failed: ${problem}`);
-  await raiseSocketBuffers(start.logger);
   await using preos = new Preos({ ...options, runDir, start, screen });
   await preos.run(mode);
 }

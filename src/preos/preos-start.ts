@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorLine } from '../lib/errors.ts';
 import { type Logger, openLog } from '../lib/log.ts';
@@ -11,7 +11,6 @@ import { openTerminal, type Terminal } from './terminal.ts';
 const VIRTUAL_TERMINAL = '/dev/tty1';
 const FIRST_SERIAL = '/dev/ttyS0';
 const SERIAL_MAX = 4;
-const SOCKET_BUFFER_BYTES = 64 * 1024 * 1024;
 
 export interface PreosStart {
   params: BootParams;
@@ -81,13 +80,4 @@ export async function openTerminals(commandLine: string): Promise<Terminal[]> {
     ...[...serial].slice(0, SERIAL_MAX).map((path) => openTerminal(path, 'lines')),
   ]);
   return opened.filter((terminal) => terminal !== undefined);
-}
-
-/** Bursts of multicast must wait in the kernel while the program writes to the disk. */
-export async function raiseSocketBuffers(logger: Logger, procDir = '/proc'): Promise<void> {
-  for (const name of ['rmem_max', 'wmem_max']) {
-    await writeFile(join(procDir, 'sys/net/core', name), String(SOCKET_BUFFER_BYTES)).catch((error) => {
-      logger.warn({ error: errorLine(error) }, `cannot raise ${name}`);
-    });
-  }
 }
