@@ -145,7 +145,10 @@ describe('usedBlocks', () => {
     ['bitlocker', /captured whole: it is encrypted \(BitLocker\)/],
     ['lvm2', /captured whole: it holds LVM volumes$/],
     ['ldm', /captured whole: it belongs to a Windows dynamic disk$/],
-    ['ext4', /captured whole: its ext4 blocks could not be mapped \(partclone.ext4: .*valid filesystem superblock],
+    [
+      'ext4',
+      /captured whole: its ext4 blocks could not be mapped \(partclone.ext4: .*valid filesystem superblock/,
+    ],
   ])('takes all of what is %s and cannot be mapped, and says why', async (kind, warning) => {
     const disk = await emptyFile('disk', START_BYTES + 4 * MIB);
     await using device = await openBlockDevice(disk);
