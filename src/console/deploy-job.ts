@@ -439,7 +439,7 @@ export class DeployJob {
     const complete = done === ends.length && !this.#tooFew;
     const waited = this.#tooFew ? `, ${wantedCount(this.request)} were waited for` : '';
     const text = `${done} of ${ends.length} computers done${waited}`;
-    this.#finish(complete ? 'done' : done > 0 ? 'partial' : 'failed', complete ? '' : text);
+    this.#finish(complete ? 'done' : done > 0 ? 'partial' : 'failed', text);
   }
 
   #fail(error: unknown): void {
@@ -451,15 +451,11 @@ export class DeployJob {
     this.#finish(cancelled ? 'cancelled' : 'failed', reason);
   }
 
-  #finish(state: JobState, error: string): void {
+  #finish(state: JobState, text: string): void {
     this.#state = state;
-    this.#error = error;
+    this.#error = state === 'done' ? '' : text;
     const level = state === 'done' ? 'info' : state === 'failed' ? 'error' : 'warn';
-    this.#event({
-      level,
-      kind: 'job-ended',
-      text: error === '' ? `job is ${state}` : `job is ${state}: ${error}`,
-    });
+    this.#event({ level, kind: 'job-ended', text: `job is ${state}: ${text}` });
   }
 
   async #cleanUp(): Promise<void> {

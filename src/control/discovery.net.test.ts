@@ -3,42 +3,27 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { run } from '../lib/spawn.ts';
+import { TestNetwork } from './test-network.ts';
 
-// One bridge in a namespace of its own, and a namespace for each computer: nothing leaves this machine.
-const PREFIX = `tdd${process.pid}`;
-const HUB = `${PREFIX}hub`;
 const COMPUTERS = { alpha: '10.77.0.1', beta: '10.77.0.2', agent: '10.77.0.3' } as const;
 type Computer = keyof typeof COMPUTERS;
-const namespaceOf = (computer: Computer) => `${PREFIX}${computer}`;
 const CERTIFICATES = { alpha: 'a'.repeat(64), beta: 'b'.repeat(64) } as const;
 
-const ip = (...args: string[]) => run('ip', args);
+let network: TestNetwork;
 const children: ChildProcess[] = [];
 
 beforeAll(async () => {
-  await ip('netns', 'add', HUB);
-  await ip('-n', HUB, 'link', 'add', 'br0', 'type', 'bridge', 'mcast_snooping', '0');
-  await ip('-n', HUB, 'link', 'set', 'br0', 'up');
-  for (const computer of Object.keys(COMPUTERS) as Computer[]) {
-    const namespace = namespaceOf(computer);
-    await ip('netns', 'add', namespace);
-    const port = `p-${computer}`;
-    await ip('-n', HUB, 'link', 'add', port, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', namespace);
-    await ip('-n', HUB, 'link', 'set', port, 'master', 'br0', 'up');
-    await ip('-n', namespace, 'link', 'set', 'lo', 'up');
-    await ip('-n', namespace, 'link', 'set', 'eth0', 'up');
-    await ip('-n', namespace, 'addr', 'add', `${COMPUTERS[computer]}/24`, 'dev', 'eth0');
-  }
+  network = await TestNetwork.create('tdd');
+  for (const [computer, address] of Object.entries(COMPUTERS)) await network.add(computer, address);
 });
 
 afterAll(async () => {
   for (const child of children) child.kill('SIGKILL');
-  const names = [HUB, ...(Object.keys(COMPUTERS) as Computer[]).map(namespaceOf)];
-  for (const name of names) await ip('netns', 'del', name).catch(() => {});
+  await network[Symbol.asyncDispose]();
 });
 
 function nodeIn(computer: Computer, code: string): string[] {
-  return ['netns', 'exec', namespaceOf(computer), process.execPath, '--input-type=module', '-e', code];
+  return network.command(computer, process.execPath, ['--input-type=module', '-e', code]);
 }
 
 const moduleUrl = (name: string) => JSON.stringify(new URL(name, import.meta.url).href);
@@ -109,13 +94,13 @@ describe('discovery between computers', () => {
     const alpha = await startConsole('alpha');
     try {
       // Nothing for the discovery port reaches the console; its own announcements still leave.
-      await run('ip', ['netns', 'exec', namespaceOf('alpha'), 'nft', '-f', '-'], {
+      await run('ip', network.command('alpha', 'nft', ['-f', '-']), {
         input: 'table ip t {\n chain c {\n type filter hook input priority 0\n udp dport 5002 drop\n }\n}\n',
       });
       expect(await find({ waitMs: 9000 })).toEqual({ found: 'alpha@10.77.0.1:5001' });
     } finally {
       await stop(alpha);
-      await run('ip', ['netns', 'exec', namespaceOf('alpha'), 'nft', 'flush', 'ruleset']);
+      await run('ip', network.command('alpha', 'nft', ['flush', 'ruleset']));
     }
   });
 });

@@ -228,8 +228,13 @@ export interface DeployEnd {
   targets: { computerId: string; name: string; state: string; reason: string }[];
 }
 
-export async function until(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  for (let i = 0; i < 500; i += 1) {
+export async function until(
+  condition: () => boolean | Promise<boolean>,
+  what: string,
+  waitMs = 5000,
+): Promise<void> {
+  const endMs = performance.now() + waitMs;
+  while (performance.now() < endMs) {
     if (await condition()) return;
     await new Promise((resolve) => setTimeout(resolve, 10));
   }

@@ -1,0 +1,173 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { loadIdentity, siteOf } from '../control/identity.ts';
+import { TestNetwork } from '../control/test-network.ts';
+import { openFileSink } from '../image/file-sink.ts';
+import { createImageWriter } from '../image/image-writer.ts';
+import { manifestDraft, noise } from '../image/testdata/small-image.ts';
+import { run } from '../lib/spawn.ts';
+import { consolePaths } from './console-paths.ts';
+import type { DeploySnapshot } from './deploy-view.ts';
+import { until } from './testdata/test-console.ts';
+
+// The programs as a user starts them, on computers of their own: real discovery, TLS and multicast.
+const MAIN = fileURLToPath(new URL('../main.ts', import.meta.url));
+const MEBIBYTE = 1024 * 1024;
+const DISK_BYTES = 64 * MEBIBYTE;
+
+let dir: string;
+let network: TestNetwork;
+let children: ChildProcess[];
+
+beforeEach(async () => {
+  children = [];
+  dir = await mkdtemp(join(tmpdir(), 'td-deploy-'));
+  network = await TestNetwork.create('tdp');
+  await network.add('console', '10.78.0.1');
+});
+afterEach(async () => {
+  for (const child of children) child.kill('SIGKILL');
+  await network[Symbol.asyncDispose]();
+  await rm(dir, { recursive: true, force: true });
+});
+
+function start(computer: string, args: readonly string[]): { child: ChildProcess; output: () => string } {
+  let output = '';
+  const child = spawn('ip', network.command(computer, process.execPath, [MAIN, ...args]));
+  children.push(child);
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (bytes: Buffer) => (output += bytes.toString()));
+  return { child, output: () => output };
+}
+
+const dataDir = () => join(dir, 'data');
+const command = (...args: string[]) =>
+  run('ip', network.command('console', process.execPath, [MAIN, ...args, '--data', dataDir()]), {
+    okCodes: [0, 1, 3],
+  });
+
+async function startConsole(): Promise<ChildProcess> {
+  const { child, output } = start('console', ['console', '--data', dataDir(), '--interface', 'eth0']);
+  await until(() => output().includes('is ready'), `the console: ${output()}`, 30_000);
+  const identity = await loadIdentity(consolePaths(dataDir()).identity);
+  await writeFile(join(dir, 'site.json'), JSON.stringify(siteOf(identity, '')));
+  return child;
+}
+
+/** The image's bytes: noise with holes, some of it twice. */
+async function makeImage(name: string, usedMebibytes: number): Promise<Buffer> {
+  const disk = Buffer.alloc(DISK_BYTES);
+  const draft = manifestDraft(DISK_BYTES);
+  const [layout] = draft.disks;
+  const writer = createImageWriter(await openFileSink(join(consolePaths(dataDir()).images, `${name}.sco`)));
+  for (let i = 0; i < usedMebibytes; i += 1) {
+    const raw = i % 7 === 6 ? Buffer.alloc(MEBIBYTE) : noise(MEBIBYTE, i % 11 === 10 ? 1 : i);
+    const offsetBytes = (i + (i > usedMebibytes / 2 ? 3 : 0)) * MEBIBYTE;
+    raw.copy(disk, offsetBytes);
+    await writer.add({ disk: 0, offsetBytes }, raw);
+  }
+  await writer.finish({ ...draft, disks: [{ ...layout!, table: 'none' }] });
+  return disk;
+}
+
+async function startTarget(
+  name: string,
+  address: string,
+): Promise<ReturnType<typeof start> & { disk: string }> {
+  await network.add(name, address);
+  const disk = join(dir, `${name}.disk`);
+  await writeFile(disk, '');
+  await truncate(disk, DISK_BYTES);
+  const args = ['agent', '--site', join(dir, 'site.json'), '--disk-file', disk, '--once'];
+  return { ...start(name, args), disk };
+}
+
+async function connected(count: number): Promise<void> {
+  for (let i = 0; i < 100; i += 1) {
+    const { stdout } = await command('computers', '--json');
+    if ((JSON.parse(stdout) as unknown[]).length >= count) return;
+  }
+  throw new Error(`${count} computers did not connect`);
+}
+
+describe('a deployment between computers', () => {
+  it('reaches every target found by discovery with equal bytes in one multicast session', async () => {
+    await startConsole();
+    const expected = await makeImage('office', 24);
+    const targets = [await startTarget('one', '10.78.0.11'), await startTarget('two', '10.78.0.12')];
+    const { code, stdout, stderr } = await command(
+      ...['deploy', '--image', 'office', '--wait-for', '2', '--after', 'wait', '--json', '--timeout', '60'],
+    );
+    expect(code, stderr).toBe(0);
+    const result = JSON.parse(stdout) as DeploySnapshot;
+    expect(result.targets.map((one) => one.state)).toEqual(['done', 'done']);
+    for (const { disk } of targets) expect((await readFile(disk)).equals(expected)).toBe(true);
+    const multicast = result.targets.map((one) => one.report?.multicastChunks ?? 0);
+    expect(Math.min(...multicast)).toBeGreaterThan(0);
+    const log = await command('log', '--job', result.id);
+    expect(log.stdout).toContain('2 of 2 computers done');
+  });
+
+  it('is finished by the living when one is switched off, and says who is missing', async () => {
+    await startConsole();
+    const expected = await makeImage('office', 24);
+    const survivor = await startTarget('one', '10.78.0.11');
+    const victim = await startTarget('two', '10.78.0.12');
+    await connected(2);
+    const deployed = command(
+      ...['deploy', '--image', 'office', '--rate', '40', '--after', 'wait', '--json', '--lost-wait', '3'],
+    );
+    await until(() => victim.output().includes('state receiving'), 'the victim to receive', 30_000);
+    victim.child.kill('SIGKILL');
+    const { code, stdout, stderr } = await deployed;
+    expect(code, stderr).toBe(3);
+    const result = JSON.parse(stdout) as DeploySnapshot;
+    expect(result.targets.map((one) => one.state).sort()).toEqual(['done', 'failed']);
+    expect(result.targets.find((one) => one.state === 'failed')?.reason).toContain('lost contact');
+    expect((await readFile(survivor.disk)).equals(expected)).toBe(true);
+  });
+
+  it('is joined again by a target that was away for a moment', async () => {
+    await startConsole();
+    const expected = await makeImage('office', 24);
+    const target = await startTarget('one', '10.78.0.11');
+    await connected(1);
+    const deployed = command('deploy', '--image', 'office', '--rate', '30', '--after', 'wait', '--json');
+    await until(() => target.output().includes('state receiving'), 'the target to receive', 30_000);
+    target.child.kill('SIGKILL');
+    // Switched on again, as after a power cut, with what is on its disk.
+    const again = start('one', [
+      'agent',
+      '--site',
+      join(dir, 'site.json'),
+      '--disk-file',
+      target.disk,
+      '--once',
+    ]);
+    const { code, stdout, stderr } = await deployed;
+    expect(code, `${stderr}\n${again.output()}`).toBe(0);
+    expect((JSON.parse(stdout) as DeploySnapshot).targets.map((one) => one.state)).toEqual(['done']);
+    expect((await readFile(target.disk)).equals(expected)).toBe(true);
+  });
+
+  it('goes on at the target when the console is killed and started again', async () => {
+    const killed = await startConsole();
+    const expected = await makeImage('office', 24);
+    const target = await startTarget('one', '10.78.0.11');
+    await connected(1);
+    const deployed = command('deploy', '--image', 'office', '--rate', '30', '--after', 'wait');
+    await until(() => target.output().includes('state receiving'), 'the target to receive', 30_000);
+    killed.kill('SIGKILL');
+    expect((await deployed).code).toBe(1);
+    await startConsole();
+    await until(() => target.child.exitCode !== null, 'the target to end', 90_000);
+    expect(target.child.exitCode, target.output()).toBe(0);
+    expect((await readFile(target.disk)).equals(expected)).toBe(true);
+    const { stdout } = await command('log');
+    expect(stdout).toMatch(/was interrupted[\s\S]* done after the console was restarted/);
+  });
+});
