@@ -23,6 +23,7 @@ function statusOf(
 ) {
   return describeNetwork(settings, seen, {
     dhcpSinceMs: new Map(since),
+    unleased: new Set(since.map(([name]) => name)),
     failures: new Map(failures),
     nowMs: 25_000,
   });
@@ -58,6 +59,10 @@ describe('describeNetwork', () => {
     const status = statusOf([{ ...card, addresses: ['10.0.0.9/24'] }], dhcp, [['eth1', 0]], [['eth1', 'x']]);
     expect(status.usable).toEqual([{ name: 'eth0', address: '10.0.0.9' }]);
     expect(status.problems).toEqual([]);
+  });
+
+  it('does not use an address before its lease, with the routes, is there', () => {
+    expect(statusOf([{ ...card, addresses: ['10.0.0.9/24'] }], dhcp, [['eth0', 0]]).usable).toEqual([]);
   });
 
   it('does not take another address for the static one', () => {

@@ -13,24 +13,31 @@ export interface NetworkStatus {
   problems: readonly string[];
 }
 
+export interface NetworkWaits {
+  /** Since when each interface waits for a lease. */
+  dhcpSinceMs: ReadonlyMap<string, number>;
+  /** Interfaces whose address may be there already, but not yet their routes. */
+  unleased: ReadonlySet<string>;
+  /** What the last command on an interface said. */
+  failures: ReadonlyMap<string, string>;
+  nowMs: number;
+}
+
 /** A server that answers at all does so within this time. */
 const DHCP_PATIENCE_MS = 10_000;
 
-/**
- * Says in words how the network stands.
- *
- * @param waits `dhcpSinceMs`: since when each interface waits for a lease; `failures`: what the last
- *   command on an interface said.
- */
+/** Says in words how the network stands. */
 export function describeNetwork(
   settings: NetworkSettings,
   seen: readonly NetworkInterface[],
-  waits: { dhcpSinceMs: ReadonlyMap<string, number>; failures: ReadonlyMap<string, string>; nowMs: number },
+  waits: NetworkWaits,
 ): NetworkStatus {
   const cards = chosenCards(settings, seen);
   const addressed = addressedInterfaces(settings, seen);
   const usable = addressed
-    .filter((item) => item.up && item.link && hasWantedAddress(settings, item))
+    .filter(
+      (item) => item.up && item.link && !waits.unleased.has(item.name) && hasWantedAddress(settings, item),
+    )
     .map((item) => ({ name: item.name, address: addressOf(settings, item) }));
   const rows = (cards.length > 0 ? [...cards, ...addressed.filter((i) => i.kind === 'vlan')] : seen).map(
     (item) => ({ label: item.name, value: interfaceLine(item) }),
@@ -74,7 +81,7 @@ function problemsOf(
     seen: readonly NetworkInterface[];
     addressed: readonly NetworkInterface[];
   },
-  waits: { dhcpSinceMs: ReadonlyMap<string, number>; failures: ReadonlyMap<string, string>; nowMs: number },
+  waits: NetworkWaits,
 ): string[] {
   const { cards, seen, addressed } = found;
   const failures = [...waits.failures].map(([name, text]) => `${name}: ${text}`);

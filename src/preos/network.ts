@@ -44,6 +44,8 @@ export class Network implements AsyncDisposable {
   readonly #memory = newNetworkMemory();
   readonly #clients = new Map<string, { stop: AbortController; ended: Promise<void> }>();
   readonly #dhcpSinceMs = new Map<string, number>();
+  /** Interfaces with a running client that has not left a lease yet. */
+  readonly #unleased = new Set<string>();
   readonly #failures = new Map<string, string>();
   readonly #listeners = new Set<(status: NetworkStatus) => void>();
   readonly #stop = new AbortController();
@@ -108,10 +110,13 @@ export class Network implements AsyncDisposable {
 
   #describe(seen: NetworkStatus['interfaces']): NetworkStatus {
     for (const item of seen) {
-      if (item.addresses.length > 0) this.#dhcpSinceMs.delete(item.name);
+      if (item.addresses.length === 0) continue;
+      this.#dhcpSinceMs.delete(item.name);
+      this.#failures.delete(item.name);
     }
     return describeNetwork(this.#options.settings, seen, {
       dhcpSinceMs: this.#dhcpSinceMs,
+      unleased: this.#unleased,
       failures: this.#failures,
       nowMs: this.#clock.nowMs(),
     });
@@ -122,6 +127,7 @@ export class Network implements AsyncDisposable {
     if (this.#options.settings.ip.kind !== 'dhcp') return;
     const lease = parseLease(await readFile(this.#leasePath(name), 'utf8').catch(() => ''));
     if (lease === undefined) return;
+    this.#unleased.delete(name);
     const isSet = addresses.includes(`${lease.address}/${lease.prefixLength}`);
     if (this.#memory.dhcp.has(name)) {
       if (!isSet) await this.#attempt(name, () => this.#setAddress(name, lease));
@@ -195,7 +201,10 @@ export class Network implements AsyncDisposable {
     this.#dhcpSinceMs.set(name, this.#clock.nowMs());
     await this.#endLeftOver(name);
     // An old lease would be taken for the answer, except where it is being renewed.
-    if (requestAddress === undefined) await rm(this.#leasePath(name), { force: true });
+    if (requestAddress === undefined) {
+      await rm(this.#leasePath(name), { force: true });
+      this.#unleased.add(name);
+    }
     const stop = new AbortController();
     const ended = this.#runDhcp(name, { requestAddress, signal: stop.signal });
     this.#clients.set(name, { stop, ended });
@@ -243,6 +252,7 @@ export class Network implements AsyncDisposable {
     this.#memory.dhcp.delete(name);
     this.#memory.lostAtMs.delete(name);
     this.#dhcpSinceMs.delete(name);
+    this.#unleased.delete(name);
     await rm(this.#leasePath(name), { force: true });
     // The next cable may lead into another network.
     await this.#attempt(name, () => this.#ip(['addr', 'flush', 'dev', name]));
