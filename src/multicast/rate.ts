@@ -12,8 +12,8 @@ export interface RateSample {
   delivered: number;
   /** How long ago the newest datagram that it has seen was sent. */
   lagMs: number;
-  /** The newest sequence number that it has seen. */
-  asOf: number;
+  /** The sequence number after which `delivered` was counted. */
+  since: number;
 }
 
 export interface RateDecision {
@@ -95,7 +95,7 @@ export class RateControl {
     const used = this.#usedBytes / (this.#rate * (RATE_INTERVAL_MS / 1000));
     this.#usedBytes = 0;
     this.#nextDecisionMs = options.nowMs + RATE_INTERVAL_MS;
-    const current = samples.filter((sample) => sample.asOf >= this.#decreasedAt);
+    const current = samples.filter((sample) => sample.since >= this.#decreasedAt);
     // Without word from most of the group since the last step there is nothing to decide on.
     if (current.length === 0 || current.length * 2 < samples.length) return { blamed: [], decreased: false };
     const loss = percentile(current.map((sample) => 1 - sample.delivered));
@@ -106,7 +106,7 @@ export class RateControl {
       if (used >= USED_MIN && lagMs <= LAG_MS_GROWING) this.#increase();
       return { blamed: [], decreased: false };
     }
-    this.#decrease(1 - loss, options.nextSequence);
+    this.#decrease({ delivered: 1 - loss, lagMs }, options.nextSequence);
     const culprits = current.filter(
       (sample) => 1 - sample.delivered > lossMax || sample.lagMs > LAG_MS_TOLERATED,
     );
@@ -127,10 +127,11 @@ export class RateControl {
     this.#rate = Math.min(grown, this.#ceiling);
   }
 
-  #decrease(delivered: number, nextSequence: number): void {
+  #decrease(group: { delivered: number; lagMs: number }, nextSequence: number): void {
     this.#starting = false;
-    this.#before = { rate: this.#rate, delivered };
-    const factor = Math.min(Math.max(delivered * 0.9, DECREASE_FACTOR_MIN), DECREASE_FACTOR_MAX);
+    this.#before = { rate: this.#rate, delivered: group.delivered };
+    const wanted = Math.min(group.delivered * 0.9, LAG_MS_TOLERATED / Math.max(group.lagMs, 1));
+    const factor = Math.min(Math.max(wanted, DECREASE_FACTOR_MIN), DECREASE_FACTOR_MAX);
     this.#rate = Math.max(this.#rate * factor, this.#floor);
     this.#decreasedAt = nextSequence;
   }

@@ -40,9 +40,13 @@ export interface ReceiverRecord {
   measuredAsOf: number;
   received: number;
   refused: number;
-  /** Smoothed part of the datagrams that arrived and were taken. */
+  /** Part of the datagrams after `measuredSince` that arrived and were taken. */
   delivered: number;
+  measuredSince: number;
+  /** Smoothed, for people. */
   loss: number;
+  /** By its own count. */
+  haveChunks: number;
   backlogChunks: number;
   badDatagrams: number;
   lagMs: number;
@@ -56,8 +60,8 @@ export interface ReceiverRecord {
 }
 
 /** Samples of fewer datagrams say too little about loss. */
-const SAMPLE_DATAGRAMS_MIN = 16;
-const SMOOTHING = 0.5;
+const SAMPLE_DATAGRAMS_MIN = 128;
+const LOSS_SMOOTHING = 0.3;
 
 /** The receivers of a session and how many of them lack each chunk. */
 export class Roster {
@@ -105,7 +109,9 @@ export class Roster {
       received: 0,
       refused: 0,
       delivered: 1,
+      measuredSince: -1,
       loss: 0,
+      haveChunks: 0,
       backlogChunks: 0,
       badDatagrams: 0,
       lagMs: 0,
@@ -155,8 +161,9 @@ export class Roster {
     record.morePartials = report.morePartials;
     this.#measure(record, report);
     this.#applyWindow(record, report);
-    if (record.have.count > record.bestHave) {
-      record.bestHave = record.have.count;
+    record.haveChunks = report.haveChunks;
+    if (report.haveChunks > record.bestHave) {
+      record.bestHave = report.haveChunks;
       record.progressMs = context.nowMs;
     }
     return restarted;
@@ -184,6 +191,7 @@ export class Roster {
     record.incarnation = report.incarnation;
     record.measuredAsOf = -1;
     record.delivered = 1;
+    record.measuredSince = -1;
     record.loss = 0;
     record.demoted = false;
     record.orderedOverTcp = false;
@@ -205,8 +213,9 @@ export class Roster {
       const arrived = report.received - record.received;
       const taken = arrived - (report.refused - record.refused);
       const ratio = (part: number) => Math.min(Math.max(part / sent, 0), 1);
-      record.delivered += (ratio(taken) - record.delivered) * SMOOTHING;
-      record.loss += (1 - ratio(arrived) - record.loss) * SMOOTHING;
+      record.delivered = ratio(taken);
+      record.measuredSince = record.measuredAsOf;
+      record.loss += (1 - ratio(arrived) - record.loss) * LOSS_SMOOTHING;
     }
     record.measuredAsOf = report.highestSequence;
     record.received = report.received;

@@ -256,7 +256,8 @@ export class Sender {
     if (nowMs - this.#startMs >= GATHER_MS_MAX) return true;
     if (nowMs - this.#lastAddedMs < GATHER_MS_MIN) return false;
     const waiting = [...this.#roster.values()].some(
-      (record) => record.standing === 'active' && (!record.heard || record.sweptAsOf < 0),
+      (record) =>
+        record.standing === 'active' && (!record.heard || (record.haveChunks > 0 && record.sweptAsOf < 0)),
     );
     return !waiting && this.#roster.size > 0;
   }
@@ -354,7 +355,7 @@ export class Sender {
         receiverId: record.receiverId,
         delivered: record.delivered,
         lagMs: record.lagMs,
-        asOf: record.measuredAsOf,
+        since: record.measuredSince,
       }),
     );
     const { blamed, decreased } = this.#rate.decide(samples, { nowMs, nextSequence: this.#nextSequence });
