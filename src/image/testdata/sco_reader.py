@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Reads a .sco image by FORMAT.md alone: verifies all hashes and prints chunks, placements and the root as JSON.
+"""Reads a .sco image by FORMAT.md alone: verifies all hashes and prints root, chunks, placements and manifest as lines.
 
-Independent of the program on purpose. Standard library only; zstd frames go through the `zstd` program.
+Independent of the program on purpose. Only modules that Debian's python3-minimal has, so no json; zstd frames go
+through the `zstd` program.
 """
 import hashlib
-import json
 import struct
 import subprocess
 import sys
@@ -158,15 +158,15 @@ def main(path):
         + sha256(manifest_bytes)
     )
     must(root == footer["root"], "root")
-    print(json.dumps({
-        "imageId": superblock["imageId"],
-        "chunkBytes": superblock["chunkBytes"],
-        "root": root.hex(),
-        "checkpoints": checkpoints,
-        "rawSha256": raw_hashes,
-        "placements": placements,
-        "manifest": json.loads(manifest_bytes),
-    }))
+    print("imageId", superblock["imageId"])
+    print("chunkBytes", superblock["chunkBytes"])
+    print("root", root.hex())
+    print("checkpoints", checkpoints)
+    for raw_hash in raw_hashes:
+        print("chunk", raw_hash)
+    for disk, offset, raw, chunk in placements:
+        print("place", disk, offset, raw, "zeros" if chunk is None else chunk)
+    print("manifest", manifest_bytes.decode())
 
 
 if __name__ == "__main__":
