@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { Command, CommanderError } from 'commander';
 import { registerAgentCommand } from './agent/agent-command.ts';
 import { runAgent } from './agent/agent-role.ts';
@@ -100,6 +101,8 @@ function exitCodeOf(error: unknown): number {
 }
 
 async function main(): Promise<void> {
+  // libuv reads it at its pool's first use: compression runs there and its default is four threads.
+  process.env.UV_THREADPOOL_SIZE ??= String(Math.max(4, availableParallelism()));
   const stop = new AbortController();
   for (const name of ['SIGINT', 'SIGTERM'] as const) {
     process.once(name, () => stop.abort(new TdError('cancelled', `Stopped by ${name}`)));
