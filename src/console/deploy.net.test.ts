@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -129,6 +129,22 @@ describe('a deployment between computers', () => {
     expect(result.targets.map((one) => one.state).sort()).toEqual(['done', 'failed']);
     expect(result.targets.find((one) => one.state === 'failed')?.reason).toContain('lost contact');
     expect((await readFile(survivor.disk)).equals(expected)).toBe(true);
+  });
+
+  it('of a damaged image fails with the reason and leaves no disk that could start', async () => {
+    await startConsole();
+    await makeImage('office', 24);
+    const path = join(consolePaths(dataDir()).images, 'office.sco');
+    await using file = await open(path, 'r+');
+    await file.write(noise(4, 99), 0, 4, 12 * MEBIBYTE);
+    const target = await startTarget('one', '10.78.0.11');
+    const { code, stdout, stderr } = await command(
+      ...['deploy', '--image', 'office', '--wait-for', '1', '--after', 'wait', '--json'],
+    );
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/chunk \d+ of .* is damaged/);
+    expect((JSON.parse(stdout) as DeploySnapshot).targets[0]?.reason).toContain('damaged');
+    expect((await readFile(target.disk)).subarray(0, MEBIBYTE).every((byte) => byte === 0)).toBe(true);
   });
 
   it('is joined again by a target that was away for a moment', async () => {

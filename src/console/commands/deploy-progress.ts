@@ -64,7 +64,9 @@ function rank(target: TargetView): number {
 function headLine(snapshot: DeploySnapshot): string {
   const { id, image, state, targets } = snapshot;
   if (state === 'waiting') {
-    return `Job ${id}: waiting for computers, ${snapshot.connected} of ${snapshot.wanted} are here`;
+    const { connected, wanted } = snapshot;
+    const here = wanted === 0 ? 'starting' : `waiting for computers, ${connected} of ${wanted} are here`;
+    return `Job ${id}: "${image}" ${here}`;
   }
   const count = (wanted: string) => targets.filter((one) => one.state === wanted).length;
   const rate = snapshot.bytesPerSecond > 0 ? `, sending ${formatBytes(snapshot.bytesPerSecond)}/s` : '';
