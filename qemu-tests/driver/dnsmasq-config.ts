@@ -49,7 +49,7 @@ export function dnsmasqConfig(plan: DnsmasqPlan): string {
     'dhcp-no-override',
     'no-ping', // offers otherwise take three seconds
     'enable-ra', // iPXE otherwise waits 13 seconds for a router
-    `dhcp-range=::,constructor:${plan.interface},ra-stateless`,
+    `dhcp-range=::,constructor:${plan.interface},ra-only`,
     `ra-param=${plan.interface},60,0`,
     'enable-tftp',
     `tftp-root=${plan.tftpRoot}`,
