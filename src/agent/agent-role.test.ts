@@ -255,7 +255,10 @@ describe('deploy agent', () => {
     await mustHoldImage();
   });
 
-  it('reports a disk that has no space left and leaves it unstartable', async () => {
+  it.each([
+    ['in the middle of the data', (at: number, writtenBytes: number) => writtenBytes > 4 * MIB && at >= MIB],
+    ['at the very last tables', (at: number) => at > 10 * MIB - 64 * 1024],
+  ])('reports a disk that fails %s and leaves it unstartable', async (_, fails) => {
     await setUp();
     startAgent({
       openDevice: async (path, options) => {
@@ -264,8 +267,8 @@ describe('deploy agent', () => {
         let writtenBytes = 0;
         device.write = async (offsetBytes, bytes) => {
           writtenBytes += bytes.length;
-          const isTable = offsetBytes === 0 || offsetBytes === device.sizeBytes - MIB;
-          if (writtenBytes > 4 * MIB && !isTable) {
+          const isWipe = bytes.length === MIB && offsetBytes === device.sizeBytes - MIB;
+          if (!isWipe && fails(offsetBytes, writtenBytes)) {
             throw new TdError('no-space', `Cannot write "${path}" at ${offsetBytes}: no space is left`);
           }
           await write(offsetBytes, bytes);

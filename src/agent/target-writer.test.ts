@@ -59,6 +59,7 @@ const hasGpt = ({ bytes }: MemoryDevice) =>
 /** A disk with another system on it, and how many writes of the new one it survives. */
 async function oldDisk(sizeBytes: number, writesLeft = Number.POSITIVE_INFINITY): Promise<DyingDevice> {
   const old = await makeTestDisk('gpt', sizeBytes / MIB);
+  old.bytes.fill(0x5a, MIB, sizeBytes - MIB);
   const device = new DyingDevice(old.bytes);
   device.writesLeft = writesLeft;
   return device;

@@ -35,7 +35,8 @@ class DeviceTerminal implements Terminal {
   readonly #queue: string[] = [];
   #input: ReadStream | undefined;
   #output: FileHandle | undefined;
-  #writing: Promise<void> | undefined;
+  #isWriting = false;
+  #writing: Promise<void> = Promise.resolve();
   #received = '';
 
   constructor(path: string, kind: Terminal['kind']) {
@@ -69,7 +70,7 @@ class DeviceTerminal implements Terminal {
   write(text: string): void {
     if (this.#queue.length >= QUEUED_TEXTS_MAX) this.#queue.shift();
     this.#queue.push(text);
-    if (this.#output !== undefined) this.#writing ??= this.#drain(this.#output);
+    this.#startWriting();
   }
 
   onLine(listener: (line: string) => void): () => void {
@@ -87,11 +88,17 @@ class DeviceTerminal implements Terminal {
   }
 
   async reclaim(): Promise<void> {
-    if (await this.open()) this.write('');
+    if (await this.open()) this.#startWriting();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.release();
+  }
+
+  #startWriting(): void {
+    if (this.#output === undefined || this.#isWriting) return;
+    this.#isWriting = true;
+    this.#writing = this.#drain(this.#output);
   }
 
   /** One write at a time and on the thread pool: a stopped serial line must not stop the program. */
@@ -106,7 +113,7 @@ class DeviceTerminal implements Terminal {
         at += Math.max(1, written);
       }
     }
-    this.#writing = undefined;
+    this.#isWriting = false;
   }
 
   #receive(text: string): void {
