@@ -2,7 +2,7 @@ const CLASS_BYTES_MIN = 4096;
 
 /**
  * Lends buffers and takes them back, so that chunk after chunk is assembled in the same memory.
- * Sizes are rounded up to powers of two; idle buffers are kept up to a limit.
+ * Sizes are rounded up by a quarter at most; idle buffers are kept up to a limit.
  */
 export class BufferPool {
   readonly #idle = new Map<number, Buffer[]>();
@@ -15,9 +15,11 @@ export class BufferPool {
 
   /** What a buffer for so many bytes really takes. */
   static capacityBytes(bytes: number): number {
-    let capacity = CLASS_BYTES_MIN;
-    while (capacity < bytes) capacity *= 2;
-    return capacity;
+    let octave = CLASS_BYTES_MIN;
+    while (octave * 2 < bytes) octave *= 2;
+    if (bytes <= octave) return octave;
+    // Quarters of an octave: a sealed chunk is 16 bytes above a power of two and must not take twice its size.
+    return octave + Math.ceil((bytes - octave) / (octave / 4)) * (octave / 4);
   }
 
   /** @returns a buffer of at least `bytes`, not cleared. */

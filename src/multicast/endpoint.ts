@@ -3,7 +3,7 @@ import { TdError } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import { HEADER_BYTES, MULTICAST_TTL_DEFAULT, SEND_SLOTS_MAX, SOCKET_BUFFER_BYTES } from './limits.ts';
 import { type DataHeader, encodeDataHeader } from './packet.ts';
-import type { ReplyAddress } from './sender.ts';
+import type { ReplyAddress } from './sender-events.ts';
 
 /** The sender's sockets. */
 export interface SendEndpoint {

@@ -36,7 +36,10 @@ export const DROP_MS_MAX = 20_000;
 /** Reporting, but no chunk more in this long: told to finish over TCP. */
 export const STALL_MS_MAX = 10_000;
 
+export const READ_AHEAD_JOBS_MIN = 2;
 export const READ_AHEAD_JOBS_MAX = 8;
+/** What is sent within this time is read ahead: more would only delay repairs. */
+export const READ_AHEAD_MS = 200;
 export const READ_RETRIES_MAX = 3;
 export const READ_RETRY_WAIT_MS = 200;
 export const CACHE_BYTES_MAX = 64 * 1024 * 1024;

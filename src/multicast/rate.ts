@@ -33,8 +33,12 @@ export const STEERING_PERCENTILE = 0.9;
 export const DECREASE_FACTOR_MIN = 0.25;
 export const DECREASE_FACTOR_MAX = 0.85;
 export const START_FACTOR = 1.5;
-export const INCREASE_FACTOR = 1.02;
-export const INCREASE_BYTES_PER_SECOND = 250_000;
+/** Well below the rate that last was too much, and near it or above. */
+export const RETURN_FACTOR = 1.15;
+export const RETURN_UP_TO = 0.8;
+export const INCREASE_FACTOR = 1.03;
+export const INCREASE_BYTES_PER_SECOND = 20_000;
+const TOO_MUCH_FADING = 0.6;
 const BASELINE_EASING = 0.1;
 /** The rate only grows when it was used. */
 const USED_MIN = 0.7;
@@ -56,6 +60,8 @@ export class RateControl {
   #starting = true;
   #nextDecisionMs: number;
   #usedBytes = 0;
+  /** The rate at which the group last suffered. */
+  #tooMuch = 0;
   /** Samples from before the last decrease say nothing about it. */
   #decreasedAt = 0;
   #before: { rate: number; delivered: number } | undefined;
@@ -121,14 +127,16 @@ export class RateControl {
   }
 
   #increase(): void {
-    const grown = this.#starting
-      ? this.#rate * START_FACTOR
-      : this.#rate * INCREASE_FACTOR + INCREASE_BYTES_PER_SECOND;
+    let grown = this.#rate * INCREASE_FACTOR + INCREASE_BYTES_PER_SECOND;
+    if (this.#starting) grown = this.#rate * START_FACTOR;
+    else if (this.#rate < this.#tooMuch * RETURN_UP_TO) grown = this.#rate * RETURN_FACTOR;
     this.#rate = Math.min(grown, this.#ceiling);
   }
 
   #decrease(group: { delivered: number; lagMs: number }, nextSequence: number): void {
     this.#starting = false;
+    // A step that follows another one at once is still about the same excess.
+    this.#tooMuch = Math.max(this.#rate, this.#tooMuch * TOO_MUCH_FADING);
     this.#before = { rate: this.#rate, delivered: group.delivered };
     const wanted = Math.min(group.delivered * 0.9, LAG_MS_TOLERATED / Math.max(group.lagMs, 1));
     const factor = Math.min(Math.max(wanted, DECREASE_FACTOR_MIN), DECREASE_FACTOR_MAX);

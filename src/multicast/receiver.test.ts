@@ -163,13 +163,13 @@ describe('Receiver: assembling', () => {
   });
 
   it('gives up the oldest incomplete chunk when memory is short', () => {
-    const bench = new Bench([5000, 5000, 5000], { assemblyBytesMax: 16_384 });
+    const bench = new Bench([5000, 5000, 5000], { assemblyBytesMax: 12_288 });
     bench.heartbeat();
     for (const ordinal of [0, 1, 2]) bench.fragment(ordinal, 0);
     expect(bench.receiver.state()).toMatchObject({
       assemblingChunks: 2,
       evictedChunks: 1,
-      heldBytes: 16_384,
+      heldBytes: 10_240,
     });
     for (const fragment of [1, 2, 3, 4]) bench.fragment(1, fragment);
     expect(bench.take('deliver').map((action) => action.ordinal)).toEqual([1]);

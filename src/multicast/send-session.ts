@@ -14,14 +14,8 @@ import {
 import { encodeAnswer, encodeHeartbeat, newDataHeader, packetKind } from './packet.ts';
 import type { RateOptions } from './rate.ts';
 import { decodeReport } from './report-packet.ts';
-import {
-  type ReceiverNotice,
-  type ReplyAddress,
-  Sender,
-  type SenderAction,
-  type SenderEvent,
-  type SendState,
-} from './sender.ts';
+import { Sender } from './sender.ts';
+import type { ReceiverNotice, ReplyAddress, SenderAction, SenderEvent, SendState } from './sender-events.ts';
 import { type SessionKeys, sessionKeys } from './session-keys.ts';
 
 /** The chunks of one image; they must not change while the session runs. */

@@ -3,7 +3,8 @@ import { Bitmap } from './bitmap.ts';
 import { chunkLayout } from './chunk-layout.ts';
 import { DROP_MS_MAX, GATHER_MS_MAX, JOIN_MS_MAX, READ_RETRIES_MAX, SILENT_MS_MAX } from './limits.ts';
 import type { Report } from './report-packet.ts';
-import { Sender, type SenderAction, type SenderConfig, type SenderEvent } from './sender.ts';
+import { Sender } from './sender.ts';
+import type { SenderAction, SenderConfig, SenderEvent } from './sender-events.ts';
 
 const FRAGMENT_BYTES = 1440;
 const CHUNK_BYTES = 10 * FRAGMENT_BYTES;

@@ -10,6 +10,8 @@ import {
   HEARTBEAT_INTERVAL_MS,
   PACE_CATCH_UP_MS_MAX,
   READ_AHEAD_JOBS_MAX,
+  READ_AHEAD_JOBS_MIN,
+  READ_AHEAD_MS,
   READ_RETRIES_MAX,
   READ_RETRY_WAIT_MS,
   RECEIVERS_MAX,
@@ -19,99 +21,20 @@ import {
   TAIL_ROUNDS_MIN,
 } from './limits.ts';
 import type { Heartbeat, Phase, Verdict } from './packet.ts';
-import { RateControl, type RateOptions, type RateSample } from './rate.ts';
+import { RateControl } from './rate.ts';
 import type { Report } from './report-packet.ts';
 import { type ReceiverRecord, Roster } from './roster.ts';
 import { SendClock } from './send-clock.ts';
 import { type Job, SendPlan } from './send-plan.ts';
-
-export interface SenderConfig {
-  layout: ChunkLayout;
-  sealed: boolean;
-  receivers: readonly { receiverId: number; name: string }[];
-  rate?: RateOptions;
-  /** Default 64 MiB. */
-  cacheBytesMax?: number;
-  /** Default 1: how fine the pace is cut, in milliseconds. */
-  paceStepMs?: number;
-}
-
-/** Where an answer goes: whatever the driver needs to send one. */
-export interface ReplyAddress {
-  address: string;
-  port: number;
-}
-
-export type SenderEvent =
-  | { kind: 'tick' }
-  | { kind: 'report'; report: Report; replyTo: ReplyAddress }
-  | { kind: 'chunk-ready'; ordinal: number }
-  | { kind: 'chunk-failed'; ordinal: number; reason: string }
-  | { kind: 'add-receiver'; receiverId: number; name: string }
-  | { kind: 'drop-receiver'; receiverId: number; reason: string }
-  | { kind: 'bad-datagram' }
-  | { kind: 'stop'; reason: string };
-
-export interface ReceiverNotice {
-  kind:
-    | 'receiver-done'
-    | 'receiver-silent'
-    | 'receiver-dropped'
-    | 'receiver-back'
-    | 'receiver-demoted'
-    | 'receiver-over-tcp';
-  receiverId: number;
-  detail: string;
-}
-
-export type SenderAction =
-  /** Fragments `first` to `first + count - 1` as datagrams numbered from `sequence` on. */
-  | { kind: 'send'; ordinal: number; first: number; count: number; sequence: number; pass: number }
-  | { kind: 'heartbeat'; heartbeat: Heartbeat }
-  | { kind: 'answer'; report: Report; verdict: Verdict; beat: number; replyTo: ReplyAddress }
-  /** Answered by `chunk-ready` or `chunk-failed`; the bytes are kept until `release`. */
-  | { kind: 'read'; ordinal: number }
-  | { kind: 'release'; ordinal: number }
-  | { kind: 'notice'; notice: ReceiverNotice }
-  | { kind: 'end' }
-  | { kind: 'fail'; reason: string };
-
-export interface ReceiverView {
-  receiverId: number;
-  name: string;
-  standing: ReceiverRecord['standing'];
-  reason: string;
-  haveChunks: number;
-  missingChunks: number;
-  /** Part of the datagrams lost on the way, 0 to 1. */
-  loss: number;
-  backlogChunks: number;
-  overTcp: boolean;
-  demoted: boolean;
-  lastSeenMs: number;
-}
-
-export interface SendState {
-  phase: Phase;
-  pass: number;
-  position: number;
-  chunkCount: number;
-  rateBytesPerSecond: number;
-  datagrams: number;
-  bytes: number;
-  repairDatagrams: number;
-  reports: number;
-  badDatagrams: number;
-  staleReports: number;
-  cacheBytes: number;
-  receivers: ReceiverView[];
-}
-
-/** Decreases in a row for the same few receivers before they are left behind, and how slowly that is forgiven. */
-const BLAME_MAX = 3;
-const BLAME_FORGIVEN_PER_DECISION = 0.05;
-const DELIVERED_WELL = 0.95;
-const STEERING_REPORT_MS_MAX = 1000;
+import type {
+  ReceiverNotice,
+  ReplyAddress,
+  SenderAction,
+  SenderConfig,
+  SenderEvent,
+  SendState,
+} from './sender-events.ts';
+import { steer } from './steering.ts';
 
 /** The sending side of a session as a pure state machine: no sockets, no clock, no timers. */
 export class Sender {
@@ -345,42 +268,11 @@ export class Sender {
   }
 
   #steer(actions: SenderAction[], nowMs: number): void {
-    const served = this.#roster
-      .served()
-      .filter((record) => record.heard && nowMs - record.lastReportMs <= STEERING_REPORT_MS_MAX);
-    const willing = served.filter((record) => !record.demoted);
-    const steering = willing.length > 0 ? willing : served;
-    const samples = steering.map(
-      (record): RateSample => ({
-        receiverId: record.receiverId,
-        delivered: record.delivered,
-        lagMs: record.lagMs,
-        since: record.measuredSince,
-      }),
-    );
-    const { blamed, decreased } = this.#rate.decide(samples, { nowMs, nextSequence: this.#nextSequence });
-    for (const record of served)
-      this.#blame(actions, record, { decreased, blamed: blamed.includes(record.receiverId) });
-  }
-
-  /** Whoever alone keeps the pace down again and again is left behind. */
-  #blame(
-    actions: SenderAction[],
-    record: ReceiverRecord,
-    step: { decreased: boolean; blamed: boolean },
-  ): void {
-    if (record.demoted) {
-      if (record.delivered >= DELIVERED_WELL) record.blame -= BLAME_FORGIVEN_PER_DECISION;
-      if (record.blame <= 0) record.demoted = false;
-    } else if (step.blamed) {
-      record.blame += 1;
-      if (record.blame < BLAME_MAX) return;
-      record.demoted = true;
-      this.#rate.release();
-      const why = record.loss > 1 - DELIVERED_WELL ? 'it loses datagrams' : 'it is slow to take them';
+    for (const { record, why } of steer(this.#roster, this.#rate, {
+      nowMs,
+      nextSequence: this.#nextSequence,
+    })) {
       notice(actions, record, { kind: 'receiver-demoted', detail: why });
-    } else if (step.decreased) {
-      record.blame = 0;
     }
   }
 
@@ -440,10 +332,15 @@ export class Sender {
   }
 
   #fillJobs(actions: SenderAction[], nowMs: number): void {
-    while (this.#jobs.length < READ_AHEAD_JOBS_MAX) {
+    while (this.#wantsJobs()) {
       const job = this.#plan.next(nowMs);
       if (job === undefined) break;
-      this.#jobs.push(job);
+      // Repairs free memory at the receivers, so they overtake what has not begun.
+      const at =
+        job.source === 'repair'
+          ? this.#jobs.findIndex((other) => other.source !== 'repair' && !other.begun)
+          : -1;
+      this.#jobs.splice(at < 0 ? this.#jobs.length : at, 0, job);
       if (this.#cache.has(job.ordinal)) this.#cache.touch(job.ordinal);
       else this.#read(actions, job.ordinal);
     }
@@ -460,6 +357,14 @@ export class Sender {
     if (!this.#reportsAreIn(this.#idle, nowMs)) return;
     this.#plan.startRound(this.#idle.sequence);
     this.#idle = undefined;
+  }
+
+  #wantsJobs(): boolean {
+    if (this.#jobs.length < READ_AHEAD_JOBS_MIN) return true;
+    if (this.#jobs.length >= READ_AHEAD_JOBS_MAX) return false;
+    let bytes = 0;
+    for (const job of this.#jobs) if (job.source !== 'repair') bytes += this.#layout.wireBytes(job.ordinal);
+    return bytes < (this.#rate.bytesPerSecond * READ_AHEAD_MS) / 1000;
   }
 
   /** Whether all who are served have told what the last round left, or have had time enough to. */

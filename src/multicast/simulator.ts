@@ -4,13 +4,8 @@ import { type ChunkLayout, chunkLayout } from './chunk-layout.ts';
 import { HEADER_BYTES } from './limits.ts';
 import { encodeAnswer, encodeDataHeader, encodeHeartbeat, newDataHeader, packetKind } from './packet.ts';
 import { decodeReport } from './report-packet.ts';
-import {
-  type ReceiverNotice,
-  Sender,
-  type SenderAction,
-  type SenderEvent,
-  type SendState,
-} from './sender.ts';
+import { Sender } from './sender.ts';
+import type { ReceiverNotice, SenderAction, SenderEvent, SendState } from './sender-events.ts';
 import { type SessionKeys, sessionKeys } from './session-keys.ts';
 import { SimulatedTarget, type TargetFaults, type TargetWorld } from './simulated-target.ts';
 import { SimulatedTime } from './simulated-time.ts';
