@@ -2,7 +2,7 @@ import { chmod, mkdir, readFile, stat } from 'node:fs/promises';
 import { hostname, networkInterfaces } from 'node:os';
 import { startControlServer } from '../control/control-server.ts';
 import { type DiscoveryResponderOptions, startDiscoveryResponder } from '../control/discovery-responder.ts';
-import { openIdentity } from '../control/identity.ts';
+import { type Identity, openIdentity } from '../control/identity.ts';
 import { type ServedImage, startImageService } from '../control/image-service.ts';
 import { ServiceTokens } from '../control/service-tokens.ts';
 import { errorLine, TdError } from '../lib/errors.ts';
@@ -57,8 +57,7 @@ export interface ConsoleOptions {
  * @throws TdError when it cannot start: data directory in use or damaged, ports taken, no network.
  */
 export async function runConsole(options: ConsoleOptions): Promise<void> {
-  const { logger, signal, parts = {}, screen = silentScreen } = options;
-  const ports = { ...DEFAULT_PORTS, ...options.ports };
+  const { logger, signal, screen = silentScreen } = options;
   const name = options.name ?? hostname();
   const paths = consolePaths(options.dataDir, options.imagesDir);
   await prepareFolders(paths, logger);
@@ -69,58 +68,14 @@ export async function runConsole(options: ConsoleOptions): Promise<void> {
   await chmod(paths.database, 0o600);
   const library = stack.use(new ImageLibrary(paths.images));
   await recover(store, library);
-  const tokens = new ServiceTokens();
-  const core = new ConsoleCore({
-    library,
-    store,
-    places: new SessionPlaces(DATA_GROUP, ports.data),
-    interfaceAddress: network.address,
-    startMulticast: parts.startMulticast ?? startSendSession,
-    ...(parts.deployLimits === undefined ? {} : { limits: parts.deployLimits }),
-    ...(parts.openFile === undefined ? {} : { openFile: parts.openFile }),
-    logger,
-  });
-  const service = stack.use(
-    await startImageService({
-      identity,
-      port: ports.service,
-      tokens,
-      images: (image) => servedImage(library, image),
-      uploads: (jobId, holder) => core.captures.openUpload(jobId, holder),
-      logger,
-    }),
-  );
-  const control = stack.use(
-    await startControlServer({
-      identity,
-      port: ports.control,
-      servicePort: service.port,
-      consoleName: name,
-      consoleVersion: PROGRAM_VERSION,
-      acceptUnknown: options.acceptUnknown ?? false,
-      tokens,
-      onConnection: (connection) => core.addConnection(connection),
-      onRefused: refusalEvents(store),
-      logger,
-    }),
-  );
-  stack.use(
-    await (parts.startDiscovery ?? startDiscoveryResponder)({
-      consoleName: name,
-      consoleVersion: PROGRAM_VERSION,
-      controlPort: control.port,
-      certificateSha256: identity.certificateSha256,
-      interfaceAddress: network.address,
-      port: ports.discovery,
-      logger,
-    }),
-  );
+  const core = newCore({ store, library, network, options });
+  const ports = await listen(stack, { core, identity, network, name, options });
   const status: ConsoleStatus = {
     name,
     version: PROGRAM_VERSION,
     interface: network.name,
     address: network.address,
-    ports: { ...ports, control: control.port, service: service.port },
+    ports,
     certificateSha256: identity.certificateSha256,
     dataDir: paths.data,
     imagesDir: paths.images,
@@ -136,6 +91,77 @@ export async function runConsole(options: ConsoleOptions): Promise<void> {
   await aborted(signal);
   await core.close('the console is shutting down');
   store.addEvent({ kind: 'console-stopped', text: `console "${name}" stopped` });
+}
+
+interface CoreParts {
+  store: ConsoleStore;
+  library: ImageLibrary;
+  network: ConsoleNetwork;
+  options: ConsoleOptions;
+}
+
+function newCore({ store, library, network, options }: CoreParts): ConsoleCore {
+  const { parts = {}, logger } = options;
+  return new ConsoleCore({
+    library,
+    store,
+    places: new SessionPlaces(DATA_GROUP, options.ports?.data ?? DEFAULT_PORTS.data),
+    interfaceAddress: network.address,
+    startMulticast: parts.startMulticast ?? startSendSession,
+    ...(parts.deployLimits === undefined ? {} : { limits: parts.deployLimits }),
+    ...(parts.openFile === undefined ? {} : { openFile: parts.openFile }),
+    logger,
+  });
+}
+
+interface ListenOptions {
+  core: ConsoleCore;
+  identity: Identity;
+  network: ConsoleNetwork;
+  name: string;
+  options: ConsoleOptions;
+}
+
+/** Opens image service, control connection and discovery, in this order: what one announces is there. */
+async function listen(stack: AsyncDisposableStack, parts: ListenOptions): Promise<ConsolePorts> {
+  const { core, identity, network, name, options } = parts;
+  const { logger } = options;
+  const ports = { ...DEFAULT_PORTS, ...options.ports };
+  const consoleVersion = PROGRAM_VERSION;
+  const tokens = new ServiceTokens();
+  const service = stack.use(
+    await startImageService({
+      identity,
+      port: ports.service,
+      tokens,
+      images: (image) => servedImage(core.library, image),
+      uploads: (jobId, holder) => core.captures.openUpload(jobId, holder),
+      logger,
+    }),
+  );
+  const control = stack.use(
+    await startControlServer({
+      ...{ identity, tokens, logger, consoleVersion },
+      port: ports.control,
+      servicePort: service.port,
+      consoleName: name,
+      acceptUnknown: options.acceptUnknown ?? false,
+      onConnection: (connection) => core.addConnection(connection),
+      onRefused: refusalEvents(core.store),
+    }),
+  );
+  const startDiscovery = options.parts?.startDiscovery ?? startDiscoveryResponder;
+  stack.use(
+    await startDiscovery({
+      ...{ logger, consoleVersion },
+      consoleName: name,
+      controlPort: control.port,
+      certificateSha256: identity.certificateSha256,
+      interfaceAddress: network.address,
+      port: ports.discovery,
+    }),
+  );
+  return { ...ports, control: control.port, service: service.port };
 }
 
 async function prepareFolders(paths: ConsolePaths, logger: Logger): Promise<void> {

@@ -302,5 +302,11 @@ function openError(path: string, cause: unknown): TdError {
     );
   }
   const missing = errcode === 14;
-  return new TdError(missing ? 'not-found' : 'io', `Cannot open "${path}": ${text}`, { cause });
+  return new TdError(
+    missing ? 'not-found' : 'io',
+    missing
+      ? `Cannot open "${path}": no console has kept data there; give its folder with --data`
+      : `Cannot open "${path}": ${text}`,
+    { cause },
+  );
 }

@@ -116,13 +116,21 @@ function awaitHello(socket: TLSSocket, state: ServerState): void {
   socket.setNoDelay(true);
   const decoder = new FrameDecoder();
   const timer = setTimeout(() => socket.destroy(), limits.helloTimeoutMs);
-  socket.once('close', () => clearTimeout(timer));
+  const onClose = () => {
+    clearTimeout(timer);
+    // A computer that pinned another console's certificate leaves like this; its own screen says so.
+    const reason = 'it left without a hello; its medium may have been made by another console';
+    state.options.logger.debug({ address, reason }, 'no hello');
+    state.options.onRefused?.(address, reason);
+  };
+  socket.once('close', onClose);
   const onData = (bytes: Buffer) => {
     const results = decoder.push(bytes);
     const [first, ...rest] = results;
     if (first === undefined) return;
     clearTimeout(timer);
     socket.off('data', onData);
+    socket.off('close', onClose);
     if (!first.ok) return refuse(socket, state, `hello not understood: ${first.reason}`);
     const hello = checkMessage(helloSchema, first.value);
     if (!hello.ok) return refuse(socket, state, `hello not understood: ${hello.reason}`);

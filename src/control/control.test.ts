@@ -225,6 +225,15 @@ describe('control connection', () => {
 });
 
 describe('slow and hostile peers', () => {
+  it('that leave because they pinned another console are told of at this one', async () => {
+    const { server, refused } = await startServer();
+    await expect(client(server.port, { certificateSha256: 'ab'.repeat(32) })).rejects.toMatchObject({
+      code: 'untrusted',
+    });
+    await until(() => refused.length === 1, 'the notice');
+    expect(refused[0]).toContain('another console');
+  });
+
   it('are closed when they say nothing at all, before and after the TLS handshake', async () => {
     const { server } = await startServer({ limits: { helloTimeoutMs: 150 } });
     const silentTcp = connectTcp(server.port, '127.0.0.1');

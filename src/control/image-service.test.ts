@@ -221,7 +221,8 @@ describe('uploads', () => {
       for (; accepted < 400; accepted += 1) await upload.write(Buffer.alloc(100_000));
       await upload.close();
     })();
-    await new Promise((resolve) => setTimeout(resolve, 150));
+    // Longer than an idle sender would be waited for: a slow disk of the console is not the sender's fault.
+    await new Promise((resolve) => setTimeout(resolve, 500));
     expect(received).toHaveLength(1);
     expect(accepted).toBeLessThan(390);
     release();
@@ -245,7 +246,8 @@ describe('uploads', () => {
     await upload.write(Buffer.alloc(50_000));
     await until(() => ended.length > 0);
     expect(ended).toEqual(['abort: nothing came for 0.3 s']);
-    await expect(upload.write(Buffer.alloc(1))).rejects.toBeInstanceOf(TdError);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    await expect(upload.write(Buffer.alloc(1))).rejects.toThrow('nothing came');
   });
 
   it('stop with the reason when the console cannot write them', async () => {

@@ -12,7 +12,8 @@ import { receiveUpload, type UploadReceiver } from './upload-receiver.ts';
 const CONNECTIONS_MAX = 2000;
 const HEADERS_TIMEOUT_MS = 10_000;
 const KEEP_ALIVE_MS = 60_000;
-const UPLOAD_IDLE_MS_MAX = 120_000;
+// A failing disk is retried for minutes before its next block comes.
+const UPLOAD_IDLE_MS_MAX = 300_000;
 
 /** An image as the service hands it out; the console makes it from its reader. */
 export interface ServedImage {
@@ -33,7 +34,7 @@ export interface ImageServiceOptions {
   images(name: string): Promise<ServedImage | undefined>;
   /** Opens a place for the upload of a job; throws a TdError to refuse it. */
   uploads(jobId: string, holder: TokenHolder): Promise<UploadReceiver>;
-  /** An upload without a byte for this long is broken off; default 120,000. */
+  /** An upload without a byte for this long is broken off; default 300,000. */
   uploadIdleMsMax?: number;
   logger: Logger;
 }

@@ -40,7 +40,10 @@ export function connectPinned(
     const fail = (error: TdError) => {
       settle();
       socket.on('error', () => {});
-      socket.destroy();
+      // Ended in order when the handshake is done, so that the other side sees who left and can say so.
+      if (error.code === 'untrusted') socket.end();
+      else socket.destroy();
+      setTimeout(() => socket.destroy(), 1000).unref();
       reject(error);
     };
     const onAbort = () => fail(cancelled(where));

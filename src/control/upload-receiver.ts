@@ -21,29 +21,39 @@ export async function receiveUpload(
   receiver: UploadReceiver,
   options: { idleMsMax: number },
 ): Promise<void> {
-  let idle = false;
-  const timer = setTimeout(() => {
-    idle = true;
-    request.destroy();
-  }, options.idleMsMax);
+  // Not destroyed on return: an answer still has to go out on the same connection.
+  const pieces = request.iterator({ destroyOnReturn: false })[Symbol.asyncIterator]();
   try {
-    for await (const piece of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-      timer.refresh();
-      await receiver.write(piece);
-      timer.refresh();
+    for (;;) {
+      const piece = await nextWithin(pieces, options.idleMsMax);
+      if (piece.done === true) break;
+      await receiver.write(piece.value as Buffer);
     }
     if (!request.complete) throw new TdError('incomplete', 'the connection ended before the last byte');
-    clearTimeout(timer);
     await receiver.finish();
   } catch (cause) {
-    const error = idle
-      ? new TdError('timeout', `nothing came for ${options.idleMsMax / 1000} s`, { cause })
-      : request.errored !== null && cause === request.errored
-        ? new TdError('incomplete', `the connection broke: ${errorLine(cause)}`, { cause })
-        : cause;
+    const broken = request.errored !== null && cause === request.errored;
+    const error = broken
+      ? new TdError('incomplete', `the connection broke: ${errorLine(cause)}`, { cause })
+      : cause;
     await receiver.abort(errorLine(error));
     throw error;
   } finally {
-    clearTimeout(timer);
+    // Ends the iteration so that the rest can be read away; while a piece is awaited it ends by itself.
+    pieces.return?.()?.catch(() => {});
   }
+}
+
+/** Only waiting for the sender is timed, not our own writing. */
+function nextWithin<T>(pieces: AsyncIterator<T>, idleMsMax: number): Promise<IteratorResult<T>> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(
+      () => reject(new TdError('timeout', `nothing came for ${idleMsMax / 1000} s`)),
+      idleMsMax,
+    );
+    pieces
+      .next()
+      .then(resolve, reject)
+      .finally(() => clearTimeout(timer));
+  });
 }
