@@ -104,7 +104,7 @@ describe('a deployment', () => {
 
   it('fails a computer that does not answer pre-flight, or stops making progress', async () => {
     await using lab = await TestConsole.start({
-      parts: { deployLimits: { preflightMs: 150, stalledMs: 300 } },
+      parts: { deployLimits: { preflightMs: 1500, stalledMs: 1500 } },
     });
     await lab.addImage('office');
     const [mute, stuck, good] = [await lab.computer(1), await lab.computer(2), await lab.computer(3)];
@@ -112,9 +112,10 @@ describe('a deployment', () => {
     await mute.order('preflight');
     const [, fine] = await Promise.all([stuck.accept(), good.accept()]);
     stuck.send({ type: 'state', jobId, step: 'receiving', detail: '' });
-    for (let doneBytes = 1; doneBytes < 8; doneBytes += 1) {
-      good.send({ type: 'progress', jobId, doneBytes, totalBytes: 100, bytesPerSecond: 1 });
-      stuck.send({ type: 'progress', jobId, doneBytes: 5, totalBytes: 100, bytesPerSecond: 0 });
+    const isStuckOut = () => stuck.orders.some((order) => order.type === 'cancel');
+    for (let doneBytes = 1; !isStuckOut() && doneBytes < 150; doneBytes += 1) {
+      good.send({ type: 'progress', jobId, doneBytes, totalBytes: 1000, bytesPerSecond: 1 });
+      stuck.send({ type: 'progress', jobId, doneBytes: 5, totalBytes: 1000, bytesPerSecond: 0 });
       await new Promise((resolve) => setTimeout(resolve, 70));
     }
     good.report(fine);
@@ -391,7 +392,7 @@ describe('a job that is stopped', () => {
   });
 
   it('ends by itself when nothing else ends it', async () => {
-    await using lab = await TestConsole.start({ parts: { deployLimits: { jobMs: 300 } } });
+    await using lab = await TestConsole.start({ parts: { deployLimits: { jobMs: 2000 } } });
     await lab.addImage('office');
     const a = await lab.computer(1);
     const { ended } = await lab.deploy({ image: 'office' });

@@ -231,7 +231,7 @@ export interface DeployEnd {
 export async function until(
   condition: () => boolean | Promise<boolean>,
   what: string,
-  waitMs = 5000,
+  waitMs = 15_000,
 ): Promise<void> {
   const endMs = performance.now() + waitMs;
   while (performance.now() < endMs) {
