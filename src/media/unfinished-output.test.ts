@@ -38,6 +38,10 @@ describe('writeUnfinished', () => {
 
   it.each([
     ['an error of the system', Object.assign(new Error('write'), { code: 'ENOSPC' })],
+    [
+      'xorriso before it writes',
+      new TdError('tool-failed', 'Image size 62222s exceeds free space on media 30720s'),
+    ],
     ['xorriso', new TdError('tool-failed', 'Cannot make the ISO: No space left on device')],
     ['mtools', new TdError('tool-failed', '"mcopy" ended with 1: Disk full')],
   ])('calls a full disk by its name when it fills up meanwhile: %s', async (_, cause) => {

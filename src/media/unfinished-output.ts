@@ -105,7 +105,7 @@ function outputError(path: string, error: unknown, signal: AbortSignal | undefin
     });
   }
   const line = errorLine(error);
-  if (errnoOf(error) === 'ENOSPC' || /no space left|disk full/i.test(line)) {
+  if (errnoOf(error) === 'ENOSPC' || /no space left|disk full|exceeds free space/i.test(line)) {
     return new TdError('no-space', `Cannot write "${path}": the disk is full; make room and try again`, {
       cause: error,
     });
