@@ -27,7 +27,7 @@ export type LabVmSpec = Omit<VmSpec, 'nics'> & { nics: readonly Omit<VmNic, 'tap
 
 /**
  * One test's world: a network, its servers and machines, and a folder for their files. Disposal takes it all
- * away; a failed step leaves evidence below `dist/test-failures/NAME`.
+ * away; a failed step leaves evidence below `dist/test-failures/NAME/STEP`.
  */
 export class Lab implements AsyncDisposable {
   readonly name: string;
@@ -37,7 +37,6 @@ export class Lab implements AsyncDisposable {
   readonly #reproduce: string;
   readonly #vms: Vm[] = [];
   readonly #stack: AsyncDisposableStack;
-  #evidence: string | undefined;
 
   private constructor(
     options: LabOptions,
@@ -114,7 +113,7 @@ export class Lab implements AsyncDisposable {
   }
 
   async #saveEvidence(title: string, error: unknown): Promise<string> {
-    const outDir = join(FAILURES_DIR, this.name);
+    const outDir = join(FAILURES_DIR, this.name, title.replaceAll(/\W+/g, '-'));
     await rm(outDir, { recursive: true, force: true });
     await mkdir(outDir, { recursive: true });
     for (const vm of this.#vms.slice(-SCREENSHOTS_MAX)) {
