@@ -103,11 +103,8 @@ export class Lab implements AsyncDisposable {
     try {
       return await action();
     } catch (error) {
-      if (this.#evidence !== undefined) throw error;
-      this.#evidence = await this.#saveEvidence(title, error).catch(
-        (reason) => `nowhere: ${errorLine(reason)}`,
-      );
-      const message = `${title}: ${errorLine(error)}\n  evidence: ${this.#evidence}\n  again: ${this.#reproduce}`;
+      const evidence = await this.#saveEvidence(title, error).catch((why) => `nowhere: ${errorLine(why)}`);
+      const message = `${title}: ${errorLine(error)}\n  evidence: ${evidence}\n  again: ${this.#reproduce}`;
       throw new Error(message, { cause: error });
     }
   }
