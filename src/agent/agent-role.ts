@@ -46,7 +46,7 @@ export interface AgentOptions {
   readMachineNow?: () => Promise<Machine>;
   startSession?: DeployRunOptions['startSession'];
   openDevice?: DeployRunOptions['openDevice'];
-  /** Multicast silence before TCP, and connection silence before reconnecting. */
+  /** No multicast for this long: the rest comes over TCP. */
   silenceMsMax?: number;
   /** The console away and no multicast either: a job fails after this long. Default 20,000. */
   consolePatienceMs?: number;
@@ -135,7 +135,6 @@ class Agent implements AsyncDisposable {
       logger,
       signal: this.#signal,
       ...(local === undefined ? {} : { localAddress: local }),
-      ...(this.#options.silenceMsMax === undefined ? {} : { silenceMsMax: this.#options.silenceMsMax }),
     });
     this.#lastProblem = '';
     this.#options.screen.milestone(`connected to ${client.welcome.consoleName}`);

@@ -97,8 +97,6 @@ export class ConsoleLink implements AsyncDisposable {
       localAddress?: string;
       logger: Logger;
       signal: AbortSignal;
-      /** Nothing heard for this long: the console is taken for gone. */
-      silenceMsMax?: number;
     },
   ): Promise<ControlClient> {
     const client = await connectControl({ ...place, ...options, role: 'agent' });
