@@ -117,7 +117,12 @@ async function buildAndTestVms(): Promise<Count> {
 
 function inherit(program: string, args: readonly string[]): Promise<number> {
   return new Promise((done, fail) => {
-    const child = spawn(program, args, { cwd: PROJECT, stdio: ['ignore', 'inherit', 'inherit'] });
+    const child = spawn(program, args, {
+      cwd: PROJECT,
+      stdio: ['ignore', 'inherit', 'inherit'],
+      // The machine's own Node may be older than the pinned one that the tools' first lines find here.
+      env: { ...process.env, PATH: `${BIN}:${process.env.PATH}` },
+    });
     child.once('error', fail);
     child.once('close', (code) => done(code ?? 1));
   });
