@@ -208,7 +208,7 @@ describe('runBackup to a console', () => {
     onPiece: (receivedBytes: number) => Promise<void> | void;
   }
 
-  async function startConsole(answer: 'accept' | 'refuse' = 'accept'): Promise<FakeConsole> {
+  async function startConsole(answer: 'accept' | 'refuse' | 'nothing' = 'accept'): Promise<FakeConsole> {
     const tokens = new ServiceTokens();
     const fake: FakeConsole = {
       port: 0,
@@ -251,7 +251,7 @@ describe('runBackup to a console', () => {
         fake.connections.push(connection);
         connection.onMessage((message) => {
           fake.messages.push(message);
-          if (message.type !== 'capture-request') return;
+          if (message.type !== 'capture-request' || answer === 'nothing') return;
           if (answer === 'accept')
             connection.send({ type: 'capture-accept', jobId: 'job-1', path: '/v1/uploads/job-1' });
           else
@@ -367,9 +367,10 @@ describe('runBackup to a console', () => {
   });
 
   it('fails at once when the console goes away before it answered', async () => {
-    const fake = await startConsole();
-    const backup = runBackup({ ...toConsole(fake), onProgress: () => {} });
-    await until(() => fake.connections.length === 1);
+    const fake = await startConsole('nothing');
+    const backup = runBackup(toConsole(fake));
+    backup.catch(() => {}); // it may fail before it is awaited
+    await until(() => fake.messages.length === 1);
     fake.connections[0]?.close();
     await expect(backup).rejects.toThrow(/The connection to the console test console \(127.0.0.1\) is lost/);
   });

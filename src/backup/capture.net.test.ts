@@ -98,7 +98,7 @@ async function makeVolumes(tree: string): Promise<Volume[]> {
       checker: ['ntfsresize', '--info', '-f', '-P'],
     },
     { path: swap, startSector: 440_000, typeCode: '8200', program: undefined, checker: ['swaplabel'] },
-    { path: unknown, startSector: 480_003, typeCode: 'EF02', program: undefined, checker: [] },
+    { path: unknown, startSector: 480_003, typeCode: '3900', program: undefined, checker: [] },
   ];
 }
 

@@ -160,6 +160,13 @@ describe('usedBlocks', () => {
     expect(await loopsOn(disk)).toBe('');
   });
 
+  it('warns of nothing where no filesystem is to be expected', async () => {
+    const disk = await emptyFile('disk', START_BYTES + MIB);
+    await using device = await openBlockDevice(disk);
+    const bios = { ...partition('unknown', MIB), typeId: '21686148-6449-6E6F-744E-656564454649' };
+    expect(await usedBlocks(device, bios)).toMatchObject({ method: 'raw', usedBytes: MIB, warnings: [] });
+  });
+
   it('counts as used what lies behind a filesystem smaller than its partition', async () => {
     const volume = await emptyFile('volume', 16 * MIB);
     await run('mke2fs', ['-q', '-t', 'ext4', '-b', '4096', volume, '2048']);

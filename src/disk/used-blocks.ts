@@ -50,6 +50,14 @@ const RAW_REASONS: Partial<Record<FilesystemKind, string>> = {
   unknown: 'its filesystem is not known',
 };
 
+/** Partitions that never hold a filesystem: BIOS boot, Microsoft reserved, PReP boot (GPT and MBR). */
+const RAW_BY_NATURE: readonly string[] = [
+  '21686148-6449-6E6F-744E-656564454649',
+  'E3C9E316-0B5C-4DB8-817D-F92DF00215AE',
+  '9E1A2D38-C612-4316-AA26-8B49521E5A8B',
+  '41',
+];
+
 /** A map of a huge fragmented disk takes this much text; beyond it something is wrong. */
 const MAP_BYTES_MAX = 512 * 1024 * 1024;
 /** Reading the bitmaps of a large, slow disk takes its time. */
@@ -70,7 +78,11 @@ export async function usedBlocks(
   const { kind } = partition.filesystem;
   if (kind === 'swap') return await swapBlocks(device, partition);
   const program = PROGRAMS[kind];
-  if (program === undefined) return allUsed(partition, RAW_REASONS[kind] ?? RAW_REASONS.unknown!);
+  if (program === undefined) {
+    const used = allUsed(partition, RAW_REASONS[kind] ?? RAW_REASONS.unknown!);
+    const expected = kind === 'unknown' && RAW_BY_NATURE.includes(partition.typeId);
+    return expected ? { ...used, warnings: [] } : used;
+  }
   try {
     return await partcloneBlocks(device, partition, { ...options, program });
   } catch (error) {
