@@ -52,6 +52,8 @@ export const REPAIR_SHARE_MAX = 0.6;
 export const REPAIR_CREDIT_FRAGMENTS_MAX = 4096;
 /** A round waits this long for the reports that tell what the last one left. */
 export const ROUND_WAIT_MS_MAX = 1500;
+/** A long round is listed anew this often, so that what is most wanted now does not wait for its end. */
+export const RELIST_INTERVAL_MS = 2000;
 
 /** After this many rounds the last few chunks of the last few receivers go over TCP. */
 export const TAIL_ROUNDS_MIN = 3;

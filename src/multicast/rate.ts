@@ -112,11 +112,13 @@ export class RateControl {
       if (used >= USED_MIN && lagMs <= LAG_MS_GROWING) this.#increase();
       return { blamed: [], decreased: false };
     }
-    this.#decrease({ delivered: 1 - loss, lagMs }, options.nextSequence);
     const culprits = current.filter(
       (sample) => 1 - sample.delivered > lossMax || sample.lagMs > LAG_MS_TOLERATED,
     );
     const few = culprits.length * 2 <= current.length;
+    // For a few the step is small: perhaps they are left behind, and then it was for nothing.
+    const factor = few ? DECREASE_FACTOR_MAX : decreaseFactor(1 - loss, lagMs);
+    this.#decrease(factor, { delivered: 1 - loss, nextSequence: options.nextSequence });
     return { blamed: few ? culprits.map((culprit) => culprit.receiverId) : [], decreased: true };
   }
 
@@ -133,15 +135,13 @@ export class RateControl {
     this.#rate = Math.min(grown, this.#ceiling);
   }
 
-  #decrease(group: { delivered: number; lagMs: number }, nextSequence: number): void {
+  #decrease(factor: number, at: { delivered: number; nextSequence: number }): void {
     this.#starting = false;
     // A step that follows another one at once is still about the same excess.
     this.#tooMuch = Math.max(this.#rate, this.#tooMuch * TOO_MUCH_FADING);
-    this.#before = { rate: this.#rate, delivered: group.delivered };
-    const wanted = Math.min(group.delivered * 0.9, LAG_MS_TOLERATED / Math.max(group.lagMs, 1));
-    const factor = Math.min(Math.max(wanted, DECREASE_FACTOR_MIN), DECREASE_FACTOR_MAX);
+    this.#before = { rate: this.#rate, delivered: at.delivered };
     this.#rate = Math.max(this.#rate * factor, this.#floor);
-    this.#decreasedAt = nextSequence;
+    this.#decreasedAt = at.nextSequence;
   }
 
   /** A full queue delivers a larger part when less is sent; a bad cable does not. */
@@ -159,6 +159,12 @@ export class RateControl {
     this.#baselineLoss = loss;
     this.#rate = before.rate;
   }
+}
+
+/** A little less than what got through. */
+function decreaseFactor(delivered: number, lagMs: number): number {
+  const wanted = Math.min(delivered * 0.9, LAG_MS_TOLERATED / Math.max(lagMs, 1));
+  return Math.min(Math.max(wanted, DECREASE_FACTOR_MIN), DECREASE_FACTOR_MAX);
 }
 
 /** The value below which {@link STEERING_PERCENTILE} of the group lies; the worst of fewer than ten. */

@@ -126,6 +126,12 @@ export class SendPlan {
    * @param basis the sequence number up to which the reports know what arrived.
    */
   startRound(basis: number): void {
+    this.rounds += 1;
+    this.relist(basis);
+  }
+
+  /** Lists the rest of a round anew. */
+  relist(basis: number): void {
     const counts = new Map<number, number>();
     for (const wanted of this.#demand) {
       if (wanted > 0) counts.set(wanted, (counts.get(wanted) ?? 0) + 1);
@@ -145,7 +151,6 @@ export class SendPlan {
     });
     this.#roundCursor = 0;
     this.#roundBasis = basis;
-    this.rounds += 1;
   }
 
   #nextRepair(nowMs: number): Job | undefined {

@@ -15,6 +15,7 @@ import {
   READ_RETRIES_MAX,
   READ_RETRY_WAIT_MS,
   RECEIVERS_MAX,
+  RELIST_INTERVAL_MS,
   ROUND_WAIT_MS_MAX,
   TAIL_CHUNKS_MAX,
   TAIL_RECEIVERS_MAX,
@@ -60,6 +61,7 @@ export class Sender {
   #nextSequence = 1;
   /** When and at which sequence number the present round had nothing left to send. */
   #idle: { sinceMs: number; sequence: number } | undefined;
+  #listedMs = 0;
   #over = false;
   #datagrams = 0;
   #bytes = 0;
@@ -349,14 +351,37 @@ export class Sender {
       retry.atMs = Number.POSITIVE_INFINITY;
       actions.push({ kind: 'read', ordinal });
     }
-    if (this.#jobs.length > 0 || !this.#plan.passDone) {
-      if (!this.#plan.passDone) this.#idle = undefined;
+    this.#nextRound(nowMs);
+  }
+
+  #nextRound(nowMs: number): void {
+    if (!this.#plan.passDone) {
+      this.#idle = undefined;
+      if (this.#plan.firstPassDone && nowMs - this.#listedMs >= RELIST_INTERVAL_MS) this.#relist(nowMs);
       return;
     }
+    if (this.#jobs.length > 0) return;
     this.#idle ??= { sinceMs: nowMs, sequence: this.#nextSequence - 1 };
     if (!this.#reportsAreIn(this.#idle, nowMs)) return;
     this.#plan.startRound(this.#idle.sequence);
+    this.#listedMs = nowMs;
     this.#idle = undefined;
+  }
+
+  #relist(nowMs: number): void {
+    this.#listedMs = nowMs;
+    const basis = this.#awaited().reduce(
+      (min, record) => Math.min(min, record.sweptAsOf),
+      Number.MAX_SAFE_INTEGER,
+    );
+    if (basis < Number.MAX_SAFE_INTEGER) this.#plan.relist(basis);
+  }
+
+  /** Those whose reports say what to send next; when only the ones left behind are left, they do. */
+  #awaited(): ReceiverRecord[] {
+    const served = this.#roster.served();
+    const willing = served.filter((record) => !record.demoted);
+    return willing.length > 0 ? willing : served;
   }
 
   #wantsJobs(): boolean {
@@ -372,9 +397,7 @@ export class Sender {
     const served = this.#roster.served();
     if (!served.some((record) => record.have.count < record.have.length)) return false;
     if (nowMs - idle.sinceMs >= ROUND_WAIT_MS_MAX) return true;
-    const willing = served.filter((record) => !record.demoted);
-    const awaited = willing.length > 0 ? willing : served;
-    return awaited.every((record) => record.sweptAsOf >= idle.sequence && !record.morePartials);
+    return this.#awaited().every((record) => record.sweptAsOf >= idle.sequence && !record.morePartials);
   }
 
   #read(actions: SenderAction[], ordinal: number): void {
@@ -407,11 +430,7 @@ export class Sender {
     while (this.#tokens >= this.#datagramBytes) {
       const at = this.#jobs.findIndex((job) => this.#cache.isReady(job.ordinal));
       const job = this.#jobs[at];
-      if (job === undefined) {
-        // Time with nothing to send is not saved up for a burst.
-        this.#tokens = Math.min(this.#tokens, perMs * this.#paceStepMs);
-        return;
-      }
+      if (job === undefined) return;
       if ((!job.begun && !this.#plan.begin(job)) || !this.#sendRun(actions, job, nowMs)) {
         if (job.begun) this.#plan.finish(job, this.#nextSequence - 1);
         this.#jobs.splice(at, 1);
