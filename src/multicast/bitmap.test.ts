@@ -40,5 +40,8 @@ describe('Bitmap', () => {
     a.addAll(Bitmap.from(Uint8Array.of(0b0110), 8));
     expect(a.bytes[0]).toBe(0b0111);
     expect(a.count).toBe(3);
+    a.addMissingOf(Bitmap.from(Uint8Array.of(0b1010_1111), 8));
+    expect(a.bytes[0]).toBe(0b0101_0111);
+    expect(a.count).toBe(5);
   });
 });

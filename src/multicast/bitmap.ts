@@ -79,6 +79,11 @@ export class Bitmap {
     }
   }
 
+  /** Adds every number that another set of the same length lacks. */
+  addMissingOf(other: Bitmap): void {
+    for (let at = other.nextClear(0); at < this.length; at = other.nextClear(at + 1)) this.add(at);
+  }
+
   /** A set with every bit set. */
   static full(length: number): Bitmap {
     const bitmap = new Bitmap(length);

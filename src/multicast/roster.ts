@@ -185,6 +185,22 @@ export class Roster {
     return [...this.#records.values()].filter(countsFor);
   }
 
+  /** Those whose reports say what to send next; when only the ones left behind are left, they do. */
+  awaited(): ReceiverRecord[] {
+    const served = this.served();
+    const willing = served.filter((record) => !record.demoted);
+    return willing.length > 0 ? willing : served;
+  }
+
+  /** What those lack who are not left behind; undefined when nobody is left behind. */
+  urgent(): Bitmap | undefined {
+    const served = this.served();
+    if (!served.some((record) => record.demoted)) return undefined;
+    const lacked = new Bitmap(this.#chunkCount);
+    for (const record of served) if (!record.demoted) lacked.addMissingOf(record.have);
+    return lacked;
+  }
+
   #reset(record: ReceiverRecord, report: Report, nowMs: number): void {
     if (countsFor(record)) this.#count(record, -1);
     record.have.clear();

@@ -19,6 +19,9 @@ interface Want {
 
 const CREDIT_PER_FRESH_FRAGMENT = REPAIR_SHARE_MAX / (1 - REPAIR_SHARE_MAX);
 
+/** Above any demand. */
+const URGENT_RANK = 0x1_0000;
+
 /**
  * Decides which chunk goes next: quick repairs while their share lasts, then chunks never sent, then
  * round after round of what is still missing, the most wanted first.
@@ -121,34 +124,43 @@ export class SendPlan {
   }
 
   /**
-   * Lists what is missing, the most wanted first.
+   * Lists what is missing: first what is urgent, of that the most wanted first, of that what was reached last
+   * the longest ago.
    *
    * @param basis the sequence number up to which the reports know what arrived.
+   * @param urgent chunks that those lack who are not left behind; undefined when nobody is.
    */
-  startRound(basis: number): void {
+  startRound(basis: number, urgent?: Bitmap): void {
     this.rounds += 1;
-    this.relist(basis);
+    this.relist(basis, urgent);
   }
 
   /** Lists the rest of a round anew. */
-  relist(basis: number): void {
-    const counts = new Map<number, number>();
-    for (const wanted of this.#demand) {
-      if (wanted > 0) counts.set(wanted, (counts.get(wanted) ?? 0) + 1);
-    }
+  relist(basis: number, urgent?: Bitmap): void {
+    const demand = this.#demand;
+    const rank = (ordinal: number) =>
+      demand[ordinal] === 0 ? 0 : demand[ordinal]! + (urgent?.has(ordinal) === true ? URGENT_RANK : 0);
     const starts = new Map<number, number>();
-    let total = 0;
-    for (const wanted of [...counts.keys()].sort((a, b) => b - a)) {
-      starts.set(wanted, total);
-      total += counts.get(wanted)!;
+    for (let ordinal = 0; ordinal < demand.length; ordinal += 1) {
+      const own = rank(ordinal);
+      if (own > 0) starts.set(own, (starts.get(own) ?? 0) + 1);
     }
+    let total = 0;
+    for (const own of [...starts.keys()].sort((a, b) => b - a)) {
+      const count = starts.get(own)!;
+      starts.set(own, total);
+      total += count;
+    }
+    const resume = this.#roundCursor < this.#round.length ? this.#round[this.#roundCursor]! : 0;
     this.#round = new Uint32Array(total);
-    this.#demand.forEach((wanted, ordinal) => {
-      if (wanted === 0) return;
-      const at = starts.get(wanted)!;
+    for (let i = 0; i < demand.length; i += 1) {
+      const ordinal = (resume + i) % demand.length;
+      const own = rank(ordinal);
+      if (own === 0) continue;
+      const at = starts.get(own)!;
       this.#round[at] = ordinal;
-      starts.set(wanted, at + 1);
-    });
+      starts.set(own, at + 1);
+    }
     this.#roundCursor = 0;
     this.#roundBasis = basis;
   }

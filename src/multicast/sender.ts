@@ -363,25 +363,17 @@ export class Sender {
     if (this.#jobs.length > 0) return;
     this.#idle ??= { sinceMs: nowMs, sequence: this.#nextSequence - 1 };
     if (!this.#reportsAreIn(this.#idle, nowMs)) return;
-    this.#plan.startRound(this.#idle.sequence);
+    this.#plan.startRound(this.#idle.sequence, this.#roster.urgent());
     this.#listedMs = nowMs;
     this.#idle = undefined;
   }
 
   #relist(nowMs: number): void {
     this.#listedMs = nowMs;
-    const basis = this.#awaited().reduce(
-      (min, record) => Math.min(min, record.sweptAsOf),
-      Number.MAX_SAFE_INTEGER,
-    );
-    if (basis < Number.MAX_SAFE_INTEGER) this.#plan.relist(basis);
-  }
-
-  /** Those whose reports say what to send next; when only the ones left behind are left, they do. */
-  #awaited(): ReceiverRecord[] {
-    const served = this.#roster.served();
-    const willing = served.filter((record) => !record.demoted);
-    return willing.length > 0 ? willing : served;
+    const basis = this.#roster
+      .awaited()
+      .reduce((min, record) => Math.min(min, record.sweptAsOf), Number.MAX_SAFE_INTEGER);
+    if (basis < Number.MAX_SAFE_INTEGER) this.#plan.relist(basis, this.#roster.urgent());
   }
 
   #wantsJobs(): boolean {
@@ -397,7 +389,9 @@ export class Sender {
     const served = this.#roster.served();
     if (!served.some((record) => record.have.count < record.have.length)) return false;
     if (nowMs - idle.sinceMs >= ROUND_WAIT_MS_MAX) return true;
-    return this.#awaited().every((record) => record.sweptAsOf >= idle.sequence && !record.morePartials);
+    return this.#roster
+      .awaited()
+      .every((record) => record.sweptAsOf >= idle.sequence && !record.morePartials);
   }
 
   #read(actions: SenderAction[], ordinal: number): void {
