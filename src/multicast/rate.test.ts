@@ -83,6 +83,24 @@ describe('RateControl', () => {
     expect(new Set(blamed)).toEqual(new Set([3]));
   });
 
+  it('does not take for the network’s own what a sender slower than its rate causes', () => {
+    const rate = new RateControl({ startBytesPerSecond: 112_500_000 }, 0);
+    let sequence = 1;
+    const sendable = 60_000_000;
+    const capacity = 48_000_000;
+    for (let nowMs = 250; nowMs <= 20_000; nowMs += 250) {
+      const sent = Math.min(rate.bytesPerSecond, sendable) / 4;
+      rate.noteSent(sent);
+      const since = sequence;
+      sequence += Math.round(sent / DATAGRAM_BYTES);
+      const delivered = Math.min(1, capacity / 4 / sent);
+      rate.decide([{ receiverId: 1, delivered, lagMs: 100, since }], { nowMs, nextSequence: sequence });
+    }
+    expect(rate.baselineLoss).toBeLessThan(0.02);
+    expect(rate.bytesPerSecond).toBeLessThan(60_000_000);
+    expect(rate.bytesPerSecond).toBeGreaterThan(35_000_000);
+  });
+
   it('keeps within floor and ceiling and does nothing without samples', () => {
     const rate = new RateControl(
       { startBytesPerSecond: 1, floorBytesPerSecond: 1000, ceilingBytesPerSecond: 5000 },

@@ -37,8 +37,12 @@ export const START_FACTOR = 1.5;
 export const RETURN_FACTOR = 1.15;
 export const RETURN_UP_TO = 0.8;
 export const INCREASE_FACTOR = 1.03;
+/** The longer all is well, the longer the steps, up to RETURN_FACTOR. */
+export const INCREASE_GROWTH = 0.005;
 export const INCREASE_BYTES_PER_SECOND = 20_000;
 const TOO_MUCH_FADING = 0.6;
+/** Decisions over which the rate really sent is remembered: reports are about half a second old. */
+const RECENT_RATES = 4;
 const BASELINE_EASING = 0.1;
 /** The rate only grows when it was used. */
 const USED_MIN = 0.7;
@@ -60,8 +64,12 @@ export class RateControl {
   #starting = true;
   #nextDecisionMs: number;
   #usedBytes = 0;
+  #usedSinceMs: number;
+  readonly #recentRates: number[] = [];
   /** The rate at which the group last suffered. */
   #tooMuch = 0;
+  /** Increases since then. */
+  #calmSteps = 0;
   /** Samples from before the last decrease say nothing about it. */
   #decreasedAt = 0;
   #before: { rate: number; delivered: number } | undefined;
@@ -73,6 +81,7 @@ export class RateControl {
     const start = options.startBytesPerSecond ?? RATE_START_BYTES_PER_SECOND;
     this.#rate = Math.min(Math.max(start, this.#floor), this.#ceiling);
     this.#nextDecisionMs = nowMs + RATE_INTERVAL_MS;
+    this.#usedSinceMs = nowMs;
   }
 
   get bytesPerSecond(): number {
@@ -98,8 +107,7 @@ export class RateControl {
    * @param samples of the receivers that steer: active, recent, not left behind.
    */
   decide(samples: readonly RateSample[], options: { nowMs: number; nextSequence: number }): RateDecision {
-    const used = this.#usedBytes / (this.#rate * (RATE_INTERVAL_MS / 1000));
-    this.#usedBytes = 0;
+    const used = this.#noteUsed(options.nowMs);
     this.#nextDecisionMs = options.nowMs + RATE_INTERVAL_MS;
     const current = samples.filter((sample) => sample.since >= this.#decreasedAt);
     // Without word from most of the group since the last step there is nothing to decide on.
@@ -122,6 +130,21 @@ export class RateControl {
     return { blamed: few ? culprits.map((culprit) => culprit.receiverId) : [], decreased: true };
   }
 
+  /** @returns the part of the rate that was used since the last decision. */
+  #noteUsed(nowMs: number): number {
+    const elapsedMs = Math.max(nowMs - this.#usedSinceMs, 1);
+    this.#recentRates.push((this.#usedBytes * 1000) / elapsedMs);
+    if (this.#recentRates.length > RECENT_RATES) this.#recentRates.shift();
+    this.#usedBytes = 0;
+    this.#usedSinceMs = nowMs;
+    return this.#recentRates.at(-1)! / this.#rate;
+  }
+
+  /** What was really sent when it was sent; a computer that cannot send faster is not slowed by a lower limit. */
+  #effectiveRate(): number {
+    return Math.min(Math.max(...this.#recentRates, this.#rate * DECREASE_FACTOR_MIN), this.#rate);
+  }
+
   /** A receiver that held the group back no longer does: search anew from here. */
   release(): void {
     this.#starting = true;
@@ -129,7 +152,9 @@ export class RateControl {
   }
 
   #increase(): void {
-    let grown = this.#rate * INCREASE_FACTOR + INCREASE_BYTES_PER_SECOND;
+    const factor = Math.min(INCREASE_FACTOR + INCREASE_GROWTH * this.#calmSteps, RETURN_FACTOR);
+    this.#calmSteps += 1;
+    let grown = this.#rate * factor + INCREASE_BYTES_PER_SECOND;
     if (this.#starting) grown = this.#rate * START_FACTOR;
     else if (this.#rate < this.#tooMuch * RETURN_UP_TO) grown = this.#rate * RETURN_FACTOR;
     this.#rate = Math.min(grown, this.#ceiling);
@@ -137,10 +162,12 @@ export class RateControl {
 
   #decrease(factor: number, at: { delivered: number; nextSequence: number }): void {
     this.#starting = false;
+    this.#calmSteps = 0;
     // A step that follows another one at once is still about the same excess.
-    this.#tooMuch = Math.max(this.#rate, this.#tooMuch * TOO_MUCH_FADING);
-    this.#before = { rate: this.#rate, delivered: at.delivered };
-    this.#rate = Math.max(this.#rate * factor, this.#floor);
+    const rate = this.#effectiveRate();
+    this.#tooMuch = Math.max(rate, this.#tooMuch * TOO_MUCH_FADING);
+    this.#before = { rate, delivered: at.delivered };
+    this.#rate = Math.max(rate * factor, this.#floor);
     this.#decreasedAt = at.nextSequence;
   }
 

@@ -3,7 +3,7 @@ import type { ReceiverRecord, Roster } from './roster.ts';
 
 /** Decreases in a row for the same few receivers before they are left behind, and how slowly that is forgiven. */
 export const BLAME_MAX = 3;
-const BLAME_FORGIVEN_PER_DECISION = 0.05;
+const BLAME_FORGIVEN_PER_DECISION = 0.15;
 const DELIVERED_WELL = 0.95;
 const STEERING_REPORT_MS_MAX = 1000;
 
