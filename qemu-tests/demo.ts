@@ -136,11 +136,12 @@ async function buildAppliance(progress: DemoProgress, dir: string): Promise<void
 }
 
 async function startServers(lab: Lab, progress: DemoProgress): Promise<ConsoleProcess> {
-  return await progress.during('Starting the console and a PXE server (dnsmasq)', async () => {
+  return await progress.during('Starting the console and a PXE server (dnsmasq, busybox httpd)', async () => {
     const server = await lab.startConsole();
     const params = ['td.disk=first', `td.to=console:${IMAGE}`, 'td.after=shutdown'];
     const backupDir = await exportPxe(server, lab.path('pxe-backup'), { mode: 'backup', params });
     const agentDir = await exportPxe(server, lab.path('pxe-agent'), { mode: 'agent' });
+    await lab.startHttpServer(agentDir);
     await lab.startPxeServer([
       { ...MASTER, pxeDir: backupDir },
       ...TARGETS.map(({ mac, address }) => ({ mac, address, pxeDir: agentDir })),

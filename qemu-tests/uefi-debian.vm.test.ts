@@ -37,6 +37,7 @@ describe('GPT disk with Debian, UEFI network start, two targets in one session',
     } as const;
     const backupDir = await exportPxe(console, lab.path('backup'), backup);
     const agentDir = await exportPxe(console, lab.path('agent'), { mode: 'agent' });
+    await lab.startHttpServer(agentDir);
     await lab.startPxeServer([
       { ...MASTER, pxeDir: backupDir },
       ...TARGETS.map(({ mac, address }) => ({ mac, address, pxeDir: agentDir })),

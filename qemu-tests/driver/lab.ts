@@ -5,6 +5,7 @@ import { errorLine } from '../../src/lib/errors.ts';
 import { ConsoleProcess } from './console-process.ts';
 import { Dnsmasq } from './dnsmasq.ts';
 import type { PxeHost } from './dnsmasq-config.ts';
+import { HttpServer } from './http-server.ts';
 import { onInterrupt } from './last-resort.ts';
 import { TestNetwork } from './network.ts';
 import { DIST_DIR, ensureDir, FAILURES_DIR } from './project-paths.ts';
@@ -77,6 +78,11 @@ export class Lab implements AsyncDisposable {
     const workDir = this.path(id);
     await mkdir(workDir);
     return this.use(await Dnsmasq.start(this.network, { hosts, workDir, logPath: this.path(`${id}.log`) }));
+  }
+
+  /** A web server beside the PXE server; all exported trees have the same payload, so one serves all. */
+  async startHttpServer(rootDir: string): Promise<HttpServer> {
+    return this.use(await HttpServer.start(this.network, { rootDir, logPath: this.path('http.log') }));
   }
 
   /** The built program as console; `id` tells several of one test apart, each with data of its own. */
