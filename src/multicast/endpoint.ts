@@ -73,8 +73,8 @@ export async function openSendEndpoint(options: SendEndpointOptions): Promise<Se
       },
     );
   }
-  enlargeBuffers(data);
-  enlargeBuffers(reports);
+  enlargeBuffers(data, options.logger);
+  enlargeBuffers(reports, options.logger);
   for (const socket of [data, reports]) countErrors(socket, errors, options.logger);
   reports.on('message', (bytes, from) => options.onReport(bytes, from));
   const slots = new SlotRing(options.datagramBytes);
@@ -128,7 +128,7 @@ export async function openReceiveEndpoint(options: ReceiveEndpointOptions): Prom
       cause,
     });
   }
-  enlargeBuffers(data);
+  enlargeBuffers(data, options.logger);
   for (const socket of [data, reports]) countErrors(socket, errors, options.logger);
   data.on('message', options.onDatagram);
   reports.on('message', options.onDatagram);
@@ -175,12 +175,17 @@ function countErrors(socket: Socket, errors: { count: number }, logger: Logger):
   });
 }
 
-function enlargeBuffers(socket: Socket): void {
+function enlargeBuffers(socket: Socket, logger: Logger): void {
   // The kernel gives what net.core.rmem_max and wmem_max allow; less is slower, not wrong.
   try {
     socket.setRecvBufferSize(SOCKET_BUFFER_BYTES);
     socket.setSendBufferSize(SOCKET_BUFFER_BYTES);
   } catch {}
+  const bytes = socket.getRecvBufferSize();
+  if (bytes >= SOCKET_BUFFER_BYTES) return;
+  const text =
+    'small socket buffer: datagrams may be lost at high rates; raise net.core.rmem_max to 67108864';
+  logger.info({ bytes, wantedBytes: SOCKET_BUFFER_BYTES }, text);
 }
 
 function bind(socket: Socket, to: ReplyAddress): Promise<void> {

@@ -96,7 +96,9 @@ export const RATE_FLOOR_BYTES_PER_SECOND = 200_000;
 export const RATE_CEILING_BYTES_PER_SECOND = 112_500_000;
 export const RATE_START_BYTES_PER_SECOND = 8_000_000;
 export const RATE_INTERVAL_MS = 250;
-export const PACE_CATCH_UP_MS_MAX = 20;
+/** Time in which nothing could be sent is made up for by a burst of at most so long or so many datagrams. */
+export const PACE_CATCH_UP_MS_MAX = 5;
+export const PACE_BURST_DATAGRAMS_MAX = 64;
 
 export const SOCKET_BUFFER_BYTES = 8 * 1024 * 1024;
 export const SEND_QUEUE_DATAGRAMS_MAX = 512;

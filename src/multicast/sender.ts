@@ -8,6 +8,7 @@ import {
   GATHER_MS_MIN,
   HEADER_BYTES,
   HEARTBEAT_INTERVAL_MS,
+  PACE_BURST_DATAGRAMS_MAX,
   PACE_CATCH_UP_MS_MAX,
   READ_AHEAD_JOBS_MAX,
   READ_AHEAD_JOBS_MIN,
@@ -414,13 +415,10 @@ export class Sender {
   }
 
   #sendJobs(actions: SenderAction[], nowMs: number): void {
-    const elapsedMs = Math.min(nowMs - this.#tokensAtMs, PACE_CATCH_UP_MS_MAX);
-    this.#tokensAtMs = nowMs;
     const perMs = this.#rate.bytesPerSecond / 1000;
-    this.#tokens = Math.min(
-      this.#tokens + perMs * elapsedMs,
-      Math.max(perMs * PACE_CATCH_UP_MS_MAX, this.#datagramBytes),
-    );
+    const burstBytes = Math.max(perMs * PACE_CATCH_UP_MS_MAX, PACE_BURST_DATAGRAMS_MAX * this.#datagramBytes);
+    this.#tokens = Math.min(this.#tokens + perMs * (nowMs - this.#tokensAtMs), burstBytes);
+    this.#tokensAtMs = nowMs;
     while (this.#tokens >= this.#datagramBytes) {
       const at = this.#jobs.findIndex((job) => this.#cache.isReady(job.ordinal));
       const job = this.#jobs[at];
