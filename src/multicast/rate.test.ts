@@ -29,7 +29,7 @@ function run(
     const samples = lines.map(({ capacity, loss }, receiverId): RateSample => {
       const noise = (random() - 0.5) * 0.01;
       const delivered = Math.min(1, capacity / rate.bytesPerSecond) * (1 - loss - (loss > 0 ? noise : 0));
-      return { receiverId, delivered, lagMs: 150, since };
+      return { receiverId, delivered, lagMs: 150, since, until: sequence };
     });
     nowMs += RATE_INTERVAL_MS;
     const { blamed } = rate.decide(samples, { nowMs, nextSequence: sequence });
@@ -94,7 +94,10 @@ describe('RateControl', () => {
       const since = sequence;
       sequence += Math.round(sent / DATAGRAM_BYTES);
       const delivered = Math.min(1, capacity / 4 / sent);
-      rate.decide([{ receiverId: 1, delivered, lagMs: 100, since }], { nowMs, nextSequence: sequence });
+      rate.decide([{ receiverId: 1, delivered, lagMs: 100, since, until: sequence }], {
+        nowMs,
+        nextSequence: sequence,
+      });
     }
     expect(rate.baselineLoss).toBeLessThan(0.02);
     expect(rate.bytesPerSecond).toBeLessThan(60_000_000);
@@ -115,7 +118,7 @@ describe('RateControl', () => {
   it('slows down when the group lags behind although nothing is lost', () => {
     const rate = new RateControl({ startBytesPerSecond: 10_000_000 }, 0);
     rate.noteSent(2_500_000);
-    const sample = { receiverId: 1, delivered: 1, lagMs: 2800, since: 1 };
+    const sample = { receiverId: 1, delivered: 1, lagMs: 2800, since: 1, until: 90 };
     expect(rate.decide([sample], { nowMs: 250, nextSequence: 100 }).decreased).toBe(true);
     expect(rate.bytesPerSecond).toBe(2_500_000);
     // The same word from before the step does not count again.

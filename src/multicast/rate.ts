@@ -14,6 +14,8 @@ export interface RateSample {
   lagMs: number;
   /** The sequence number after which `delivered` was counted. */
   since: number;
+  /** And up to which. */
+  until: number;
 }
 
 export interface RateDecision {
@@ -32,14 +34,14 @@ export const LAG_MS_GROWING = 450;
 export const STEERING_PERCENTILE = 0.9;
 export const DECREASE_FACTOR_MIN = 0.25;
 export const DECREASE_FACTOR_MAX = 0.85;
-export const START_FACTOR = 1.5;
+export const START_FACTOR = 2;
 /** Well below the rate that last was too much, and near it or above. */
-export const RETURN_FACTOR = 1.15;
+export const RETURN_FACTOR = 1.25;
 export const RETURN_UP_TO = 0.8;
-export const INCREASE_FACTOR = 1.03;
+export const INCREASE_FACTOR = 1.05;
 /** The longer all is well, the longer the steps, up to RETURN_FACTOR. */
-export const INCREASE_GROWTH = 0.005;
-export const INCREASE_BYTES_PER_SECOND = 20_000;
+export const INCREASE_GROWTH = 0.01;
+export const INCREASE_BYTES_PER_SECOND = 40_000;
 const TOO_MUCH_FADING = 0.6;
 /** Decisions over which the rate really sent is remembered: reports are about half a second old. */
 const RECENT_RATES = 4;
@@ -72,6 +74,7 @@ export class RateControl {
   #calmSteps = 0;
   /** Samples from before the last decrease say nothing about it. */
   #decreasedAt = 0;
+  #increasedAt = 0;
   #before: { rate: number; delivered: number } | undefined;
   #baselineLoss = 0;
 
@@ -90,6 +93,11 @@ export class RateControl {
 
   get baselineLoss(): number {
     return this.#baselineLoss;
+  }
+
+  /** The sequence number from which on the last decrease holds. */
+  get decreasedAt(): number {
+    return this.#decreasedAt;
   }
 
   get nextDecisionMs(): number {
@@ -117,7 +125,9 @@ export class RateControl {
     this.#learnBaseline(1 - loss);
     const lossMax = this.#baselineLoss * 1.5 + LOSS_TOLERATED;
     if (loss <= lossMax && lagMs <= LAG_MS_TOLERATED) {
-      if (used >= USED_MIN && lagMs <= LAG_MS_GROWING) this.#increase();
+      // One step for one word: the group has to have seen the last one.
+      const heard = current.filter((sample) => sample.until > this.#increasedAt).length * 2 >= current.length;
+      if (heard && used >= USED_MIN && lagMs <= LAG_MS_GROWING) this.#increase(options.nextSequence);
       return { blamed: [], decreased: false };
     }
     const culprits = current.filter(
@@ -151,7 +161,8 @@ export class RateControl {
     this.#before = undefined;
   }
 
-  #increase(): void {
+  #increase(nextSequence: number): void {
+    this.#increasedAt = nextSequence;
     const factor = Math.min(INCREASE_FACTOR + INCREASE_GROWTH * this.#calmSteps, RETURN_FACTOR);
     this.#calmSteps += 1;
     let grown = this.#rate * factor + INCREASE_BYTES_PER_SECOND;

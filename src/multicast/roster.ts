@@ -38,6 +38,7 @@ export interface ReceiverRecord {
   asOf: number;
   /** Counters as of the last measurement. */
   measuredAsOf: number;
+  measuredMs: number;
   received: number;
   refused: number;
   /** Part of the datagrams after `measuredSince` that arrived and were taken. */
@@ -59,9 +60,18 @@ export interface ReceiverRecord {
   progressMs: number;
 }
 
-/** Samples of fewer datagrams say too little about loss. */
+/** Samples of fewer datagrams or less time say too little: a computer may just have been busy for a moment. */
 const SAMPLE_DATAGRAMS_MIN = 128;
+const SAMPLE_MS_MIN = 700;
 const LOSS_SMOOTHING = 0.3;
+
+/** The sender's side of a report. */
+export interface ReportContext {
+  nowMs: number;
+  lagMs: number;
+  /** The sequence number from which on the present rate holds. */
+  rateSince: number;
+}
 
 /** The receivers of a session and how many of them lack each chunk. */
 export class Roster {
@@ -106,6 +116,7 @@ export class Roster {
       beat: 0,
       asOf: 0,
       measuredAsOf: -1,
+      measuredMs: nowMs,
       received: 0,
       refused: 0,
       delivered: 1,
@@ -148,7 +159,7 @@ export class Roster {
   }
 
   /** Takes in an accepted report. @returns whether the receiver has started anew. */
-  apply(record: ReceiverRecord, report: Report, context: { nowMs: number; lagMs: number }): boolean {
+  apply(record: ReceiverRecord, report: Report, context: ReportContext): boolean {
     const restarted = record.heard && report.incarnation !== record.incarnation;
     if (restarted || !record.heard) this.#reset(record, report, context.nowMs);
     record.heard = true;
@@ -159,7 +170,7 @@ export class Roster {
     record.backlogChunks = report.backlogChunks;
     record.badDatagrams = report.badDatagrams;
     record.morePartials = report.morePartials;
-    this.#measure(record, report);
+    this.#measure(record, report, context);
     this.#applyWindow(record, report);
     record.haveChunks = report.haveChunks;
     if (report.haveChunks > record.bestHave) {
@@ -219,13 +230,15 @@ export class Roster {
     if (countsFor(record)) this.#count(record, 1);
   }
 
-  #measure(record: ReceiverRecord, report: Report): void {
+  #measure(record: ReceiverRecord, report: Report, context: ReportContext): void {
     record.asOf = report.highestSequence;
     const sent = report.highestSequence - record.measuredAsOf;
-    const joined = record.measuredAsOf >= 0;
-    // What was sent before the receiver joined is no loss.
-    if (joined && sent < SAMPLE_DATAGRAMS_MIN) return;
-    if (joined) {
+    // What was sent before the receiver joined is no loss, and what was sent before a change of rate is old news.
+    const isNew = record.measuredAsOf < 0;
+    const isOld = record.measuredAsOf < context.rateSince && report.highestSequence >= context.rateSince;
+    const elapsedMs = context.nowMs - record.measuredMs;
+    if (!isNew && !isOld && (sent < SAMPLE_DATAGRAMS_MIN || elapsedMs < SAMPLE_MS_MIN)) return;
+    if (!isNew && sent > 0) {
       const arrived = report.received - record.received;
       const taken = arrived - (report.refused - record.refused);
       const ratio = (part: number) => Math.min(Math.max(part / sent, 0), 1);
@@ -234,6 +247,7 @@ export class Roster {
       record.loss += (1 - ratio(arrived) - record.loss) * LOSS_SMOOTHING;
     }
     record.measuredAsOf = report.highestSequence;
+    record.measuredMs = context.nowMs;
     record.received = report.received;
     record.refused = report.refused;
   }

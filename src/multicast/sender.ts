@@ -299,7 +299,9 @@ export class Sender {
       return;
     }
     const lagMs = this.#sent.ageMs(report.highestSequence + 1, context.nowMs);
-    const restarted = this.#roster.apply(record, report, { nowMs: context.nowMs, lagMs });
+    const { nowMs } = context;
+    const rateSince = this.#rate.decreasedAt;
+    const restarted = this.#roster.apply(record, report, { nowMs, lagMs, rateSince });
     this.#noteStanding(actions, record, { report, restarted });
     if (record.standing === 'complete') answer('complete');
     else if (record.orderedOverTcp && !report.overTcp) answer('finish-over-tcp');

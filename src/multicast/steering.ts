@@ -28,6 +28,7 @@ export function steer(
       delivered: record.delivered,
       lagMs: record.lagMs,
       since: record.measuredSince,
+      until: record.measuredAsOf,
     }),
   );
   const { blamed, decreased } = rate.decide(samples, at);
