@@ -147,6 +147,8 @@ describe('reports', () => {
       ok: false,
       reason: 'window',
     });
+    const beyond = encodeReport({ ...report, missingRuns: [59_999, 2] }, keys);
+    expect(decodeReport(beyond.bytes, keys, context)).toEqual({ ok: false, reason: 'runs' });
     const partial = { ordinal: 20, missing: Bitmap.full(FRAGMENTS) };
     const named = encodeReport({ ...report, windowEnd: 0, partials: [partial] }, keys);
     expect(decodeReport(named.bytes, keys, { ...context, chunkCount: 20 })).toEqual({

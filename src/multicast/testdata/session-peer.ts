@@ -1,6 +1,7 @@
 // One side of a session as a process of its own, for session.net.test.ts: `session-peer.ts JSON`.
 // Prints one JSON object a line: {reportPort}, {progress}, {done}, {failed}.
 import { open } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { errorLine } from '../../lib/errors.ts';
 import { silentLog } from '../../lib/log.ts';
@@ -25,6 +26,7 @@ export interface PeerOptions {
 
 const GROUP = '239.254.1.2';
 const PORT = 5004;
+const TCP_PORT = 5003;
 
 function say(line: object): void {
   process.stdout.write(`${JSON.stringify(line)}\n`);
@@ -52,16 +54,17 @@ function shared(options: PeerOptions) {
 async function send(options: PeerOptions): Promise<void> {
   await using file = await open(options.path, 'r');
   const at = offsets(options.chunkBytes);
+  const read = async (ordinal: number) => {
+    const bytes = Buffer.allocUnsafe(options.chunkBytes[ordinal]!);
+    await file.read(bytes, 0, bytes.length, at[ordinal]!);
+    return bytes;
+  };
+  const server = createServer(async (request, response) =>
+    response.end(await read(Number(request.url!.slice(1)))),
+  );
+  server.listen(TCP_PORT, options.address);
   const session = startSendSession(
-    {
-      chunkCount: at.length,
-      storedBytes: (ordinal) => options.chunkBytes[ordinal]!,
-      read: async (ordinal) => {
-        const bytes = Buffer.allocUnsafe(options.chunkBytes[ordinal]!);
-        await file.read(bytes, 0, bytes.length, at[ordinal]!);
-        return bytes;
-      },
-    },
+    { chunkCount: at.length, storedBytes: (ordinal) => options.chunkBytes[ordinal]!, read },
     {
       ...shared(options),
       reportPort: 0,
@@ -76,6 +79,8 @@ async function send(options: PeerOptions): Promise<void> {
   );
   say({ reportPort: await session.reportPort });
   say({ done: await session.done, cpu: process.cpuUsage() });
+  server.close();
+  server.closeAllConnections();
 }
 
 async function receive(options: PeerOptions): Promise<void> {
@@ -91,8 +96,9 @@ async function receive(options: PeerOptions): Promise<void> {
         if (options.writeMs > 0) await delay(options.writeMs);
         return 'ok';
       },
-      fetch: async () => {
-        throw new Error('there is no TCP in this test');
+      fetch: async (ordinal) => {
+        const response = await fetch(`http://${options.reportTo.address}:${TCP_PORT}/${ordinal}`);
+        return Buffer.from(await response.arrayBuffer());
       },
     },
     {
