@@ -93,7 +93,7 @@ export function renderReport(report: DemoReport): string {
     `          ${formatBytes(capture.usedBytes)} used -> ${formatBytes(capture.storedBytes)} stored in ${formatSeconds(capture.seconds)} (${formatBytes(capture.bytesPerSecond)}/s)`,
     `          ${capture.chunks} chunks${capture.checked ? ', all verified' : ''}`,
     `Deploy    one multicast session to ${report.targets.length} targets in ${formatSeconds(deployment.seconds)} (${formatBytes(deployment.bytesPerSecond)}/s each)`,
-    `          ${deployment.datagrams} datagrams sent, ${deployment.repairs} repaired`,
+    `          ${deployment.datagrams} datagrams sent, ${deployment.repairs} of them repairs`,
   ];
   for (const target of report.targets) lines.push(...targetLines(target));
   lines.push('', `Total     ${formatSeconds(report.totalSeconds)}`, '');

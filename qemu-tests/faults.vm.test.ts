@@ -72,6 +72,7 @@ describe('what goes wrong', () => {
       await vm.expect(/TOTALDEPLOY start \S+ mode=agent/, 240_000);
       await vm.expectScreen(/No DHCP answer on \S+ for \d+ s: check the DHCP server/, 60_000);
 
+      await lab.startHttpServer(typoDir);
       pxe = await lab.startPxeServer([
         LONELY,
         { ...TYPO, pxeDir: typoDir },
