@@ -55,7 +55,7 @@ describe('what goes wrong', () => {
     console = await lab.startConsole();
     isoPath = await exportAgentIso(console, lab.path('agent.iso'), ['--console', lab.network.host]);
     typoDir = await exportPxe(console, lab.path('typo'), { mode: 'agent' });
-    await editMenuSettings(typoDir, { td_params: 'td.dsik=first td.vlan=9999' });
+    await editMenuSettings(typoDir, { td_params: 'td.dsik=first td.after=never' });
     const params = ['td.disk=first', 'td.to=console:tiny'];
     backupDir = await exportPxe(console, lab.path('backup'), { mode: 'backup', params });
   });
@@ -134,7 +134,10 @@ describe('what goes wrong', () => {
       const vm = await lab.startVm({ ...spec, boot: ['network'] });
       await vm.expect(/TOTALDEPLOY start \S+ mode=menu/, 240_000);
       await vm.expect(/TOTALDEPLOY failed: td\.dsik is no parameter: did you mean td\.disk\?\n/, 30_000);
-      await vm.expect(/TOTALDEPLOY failed: td\.vlan cannot be "9999": use a whole number/, 30_000);
+      await vm.expect(
+        /TOTALDEPLOY failed: td\.after cannot be "never": use shutdown, restart or wait/,
+        30_000,
+      );
       const text = await vm.expectScreen(/What is this computer to do\?/, 60_000);
       expect(text).toMatch(/td\.dsik is no parameter/);
       await vm.kill();

@@ -11,7 +11,6 @@ export default defineConfig({
     maxWorkers: 1,
     testTimeout: 900_000,
     hookTimeout: 600_000,
-    // One step builds on the one before: the first failure tells, those behind it only take time.
-    bail: 0,
+    globalSetup: ['qemu-tests/driver/leftovers.ts'],
   },
 });

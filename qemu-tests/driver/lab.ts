@@ -8,7 +8,7 @@ import type { PxeHost } from './dnsmasq-config.ts';
 import { HttpServer } from './http-server.ts';
 import { onInterrupt } from './last-resort.ts';
 import { TestNetwork } from './network.ts';
-import { DIST_DIR, ensureDir, FAILURES_DIR } from './project-paths.ts';
+import { ensureDir, FAILURES_DIR, LABS_DIR } from './project-paths.ts';
 import type { VmNic, VmSpec } from './qemu-arguments.ts';
 import { Vm } from './vm.ts';
 
@@ -52,7 +52,7 @@ export class Lab implements AsyncDisposable {
 
   static async create(options: LabOptions): Promise<Lab> {
     await using stack = new AsyncDisposableStack();
-    const dir = await mkdtemp(join(ensureDir(join(DIST_DIR, 'labs')), `${options.name}-`));
+    const dir = await mkdtemp(join(ensureDir(LABS_DIR), `${options.name}-`));
     const forget = onInterrupt(() => rmSync(dir, { recursive: true, force: true }));
     stack.defer(async () => {
       await rm(dir, { recursive: true, force: true });

@@ -10,6 +10,8 @@ export const DIST_DIR = join(PROJECT_DIR, 'dist');
 
 export const CACHE_DIR = join(DIST_DIR, 'cache');
 export const MASTERS_DIR = join(CACHE_DIR, 'masters');
+/** Scratch files of running labs. */
+export const LABS_DIR = join(DIST_DIR, 'labs');
 export const FAILURES_DIR = join(DIST_DIR, 'test-failures');
 export const PROGRAM_PATH = join(DIST_DIR, 'totaldeploy');
 export const ISO_PATH = join(DIST_DIR, 'totaldeploy.iso');
