@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import {
   chmod,
   cp,
+  lchown,
   lstat,
   mkdir,
   readdir,
@@ -46,6 +47,11 @@ const EMPTY_DIRS = [
   'var/tmp',
   'etc/totaldeploy',
 ];
+const SPECIAL_MODES = new Map([
+  ['tmp', 0o1777],
+  ['var/tmp', 0o1777],
+  ['root', 0o700],
+]);
 /** Applets that would stand in for programs they are no full replacement of, or that do harm here. */
 const APPLETS_LEFT_OUT = [
   'dpkg',
@@ -75,26 +81,49 @@ export async function buildRootfs(): Promise<string> {
   await rm(root, { recursive: true, force: true });
   const partial = `${root}.partial`;
   await rm(partial, { recursive: true, force: true });
-  await unpackPackages(
-    packages.filter((entry) => entry.section === 'root'),
-    partial,
-  );
-  await exclude(partial, await readListLines(join(APPLIANCE, 'wim/exclude.list')));
-  await makeDirectories(partial);
-  const keep = await readListLines(join(APPLIANCE, 'wim/keep.list'));
-  const tools = await toolsRoot();
-  await installLibraries(partial, tools, { keep });
-  await cp(join(APPLIANCE, 'rootfs'), partial, { recursive: true, verbatimSymlinks: true });
-  await installApplets(partial);
-  const kernel = await openKernelTree(await kernelRoot(), tools);
-  const lines = await readListLines(join(APPLIANCE, 'wim/modules.list'));
-  const modules = chooseModules(lines, await readFile(join(kernel.dir, 'modules.dep'), 'utf8'));
-  await installModules(kernel, modules, { root: partial, tools });
-  await removeEmptyDirectories(join(partial, 'usr'));
-  await checkPrograms(partial);
+  await assembleRootfs(packages, partial);
   await rename(partial, root);
   await writeFile(stamp, digest);
   return root;
+}
+
+/** Puts the root together in `root`, which must not exist. */
+export async function assembleRootfs(packages: readonly PackageFile[], root: string): Promise<void> {
+  await unpackPackages(
+    packages.filter((entry) => entry.section === 'root'),
+    root,
+  );
+  await exclude(root, await readListLines(join(APPLIANCE, 'wim/exclude.list')));
+  await makeDirectories(root);
+  const keep = await readListLines(join(APPLIANCE, 'wim/keep.list'));
+  const tools = await toolsRoot();
+  await installLibraries(root, tools, { keep });
+  await cp(join(APPLIANCE, 'rootfs'), root, { recursive: true, verbatimSymlinks: true });
+  await installApplets(root);
+  const kernel = await openKernelTree(await kernelRoot(), tools);
+  const lines = await readListLines(join(APPLIANCE, 'wim/modules.list'));
+  const modules = chooseModules(lines, await readFile(join(kernel.dir, 'modules.dep'), 'utf8'));
+  await installModules(kernel, modules, { root, tools });
+  await removeEmptyDirectories(join(root, 'usr'));
+  await setOwnersAndModes(root);
+  await checkPrograms(root);
+}
+
+/**
+ * Everything belongs to root and is plainly readable or executable, whatever the builder's umask and the packages'
+ * set-user-id bits: there is one user in the Pre-OS.
+ */
+async function setOwnersAndModes(root: string): Promise<void> {
+  for (const path of await listTree(root, { directories: true })) {
+    const full = join(root, path);
+    const entry = await lstat(full);
+    if (process.getuid?.() === 0) await lchown(full, 0, 0);
+    if (entry.isSymbolicLink()) continue;
+    const mode =
+      SPECIAL_MODES.get(path) ?? (entry.isDirectory() || (entry.mode & 0o100) !== 0 ? 0o755 : 0o644);
+    await chmod(full, mode);
+  }
+  await chmod(root, 0o755);
 }
 
 /**
@@ -147,8 +176,6 @@ async function makeDirectories(root: string): Promise<void> {
     await symlink(`usr/${dir}`, join(root, dir));
   }
   for (const dir of EMPTY_DIRS) await mkdir(join(root, dir), { recursive: true });
-  await chmod(join(root, 'tmp'), 0o1777);
-  await chmod(join(root, 'root'), 0o700);
 }
 
 /** Links for busybox's applets, where no real program has the name. */

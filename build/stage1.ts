@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { constants, zstdCompressSync } from 'node:zlib';
 import { type ArchiveEntry, encodeNewcArchive } from '../src/media/newc-archive.ts';
@@ -32,12 +32,20 @@ export async function buildStage1(): Promise<string> {
   const digest = await inputDigest(packages, ['stage1', 'rootfs/usr/lib/totaldeploy']);
   if (existsSync(image) && existsSync(stamp) && (await readFile(stamp, 'utf8')) === digest) return image;
   await rm(stamp, { force: true });
-  const tools = await toolsRoot();
-  const bytes = packStage1({ modules: await moduleEntries(tools), programs: await programEntries(tools) });
-  await writeFile(`${image}.partial`, bytes);
+  await writeFile(`${image}.partial`, await assembleStage1(join(CACHE, 'stage1-modules')));
   await rename(`${image}.partial`, image);
   await writeFile(stamp, digest);
   return image;
+}
+
+/**
+ * Makes the image anew.
+ *
+ * @param work a folder for the modules; emptied first.
+ */
+export async function assembleStage1(work: string): Promise<Buffer> {
+  const tools = await toolsRoot();
+  return packStage1({ modules: await moduleEntries(tools, work), programs: await programEntries(tools) });
 }
 
 /**
@@ -69,11 +77,10 @@ export function withFolders(entries: readonly ArchiveEntry[]): ArchiveEntry[] {
   return [...byPath.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
-async function moduleEntries(tools: string): Promise<ArchiveEntry[]> {
+async function moduleEntries(tools: string, root: string): Promise<ArchiveEntry[]> {
   const kernel = await openKernelTree(await kernelRoot(), tools);
   const lines = await readListLines(join(APPLIANCE, 'stage1/modules.list'));
   const modules = chooseModules(lines, await readFile(join(kernel.dir, 'modules.dep'), 'utf8'));
-  const root = join(CACHE, 'stage1-modules');
   await rm(root, { recursive: true, force: true });
   await installModules(kernel, modules, { root, tools });
   const from = join(root, 'usr/lib/modules', kernel.version);
@@ -100,7 +107,6 @@ async function programEntries(tools: string): Promise<ArchiveEntry[]> {
   for (const name of SHARED_SCRIPTS) {
     await add(join(APPLIANCE, 'rootfs/usr/lib/totaldeploy', name), `usr/lib/totaldeploy/${name}`);
   }
-  await mkdir(CACHE, { recursive: true });
   for (const name of await readdir(join(APPLIANCE, 'stage1'))) {
     if (name === 'init') await add(join(APPLIANCE, 'stage1/init'), 'init');
     else if (!name.endsWith('.list')) await add(join(APPLIANCE, 'stage1', name), `lib/${name}`);
