@@ -34,6 +34,7 @@ describe('what goes wrong', () => {
   let isoPath: string;
   let typoDir: string;
   let backupDir: string;
+  let lonely: Vm;
   let first: Vm;
 
   const startFromCd = (name: string, mac: string, diskPath: string) =>
@@ -68,7 +69,8 @@ describe('what goes wrong', () => {
     lab.step('lonely computer', async () => {
       await console.kill();
       const disk = await emptyDisk(lab.path('lonely.qcow2'), 64 * MIB);
-      const vm = await startFromCd('lonely', LONELY.mac, disk);
+      lonely = await startFromCd('lonely', LONELY.mac, disk);
+      const vm = lonely;
       await vm.expect(/TOTALDEPLOY start \S+ mode=agent/, 240_000);
       await vm.expectScreen(/No DHCP answer on \S+ for \d+ s: check the DHCP server/, 60_000);
 
@@ -124,7 +126,8 @@ describe('what goes wrong', () => {
       const result = await deploy(console, order, { timeoutMs: 120_000 });
       expect(result).toMatchObject({ exitCode: 1, state: 'failed' });
       expect(targetOf(result, LONELY.mac).reason).toMatch(/small|bigger|needs/);
-      const map = await run('qemu-img', ['map', '--force-share', '--output=json', lab.path('lonely.qcow2')]);
+      await lonely.kill();
+      const map = await run('qemu-img', ['map', '--output=json', lab.path('lonely.qcow2')]);
       expect(JSON.parse(map.stdout).some((range: { data: boolean }) => range.data)).toBe(false);
     }));
 
@@ -158,6 +161,7 @@ describe('what goes wrong', () => {
       await second.expect(/TOTALDEPLOY state receiving/, 90_000);
       await second.kill();
       const result = await ending;
+      await first.expect(/TOTALDEPLOY done /, 10_000);
       expect(result).toMatchObject({ exitCode: 3, state: 'partial' });
       expect(targetOf(result, FIRST.mac).report?.ok).toBe(true);
       expect(targetOf(result, SECOND.mac).reason).toMatch(/lost/);
