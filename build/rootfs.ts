@@ -15,7 +15,7 @@ import {
   symlink,
   writeFile,
 } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { TdError } from '../src/lib/errors.ts';
 import { run } from '../src/lib/spawn.ts';
 import {
@@ -75,7 +75,7 @@ export async function buildRootfs(): Promise<string> {
   const packages = await fetchPackages();
   const root = join(CACHE, 'rootfs');
   const stamp = join(CACHE, 'rootfs.stamp');
-  const digest = await inputDigest(packages, ['rootfs', 'wim']);
+  const digest = await inputDigest(packages, { folders: ['rootfs', 'wim'], code: ['packages', 'rootfs'] });
   if (existsSync(root) && existsSync(stamp) && (await readFile(stamp, 'utf8')) === digest) return root;
   await rm(stamp, { force: true });
   await rm(root, { recursive: true, force: true });
@@ -105,8 +105,26 @@ export async function assembleRootfs(packages: readonly PackageFile[], root: str
   const modules = chooseModules(lines, await readFile(join(kernel.dir, 'modules.dep'), 'utf8'));
   await installModules(kernel, modules, { root, tools });
   await removeEmptyDirectories(join(root, 'usr'));
+  await shortenLinkChains(root);
   await setOwnersAndModes(root);
   await checkPrograms(root);
+}
+
+/** A link to a link becomes one to the end of the chain: to read the first must not touch the second's times. */
+async function shortenLinkChains(root: string): Promise<void> {
+  for (const path of await listTree(root)) {
+    const full = join(root, path);
+    if (!(await lstat(full)).isSymbolicLink()) continue;
+    let target = await readlink(full);
+    const at = () => join(dirname(full), target);
+    while (!isAbsolute(target) && existsSync(at()) && (await lstat(at())).isSymbolicLink()) {
+      const next = await readlink(at());
+      target = isAbsolute(next) ? next : join(dirname(target), next);
+    }
+    if (target === (await readlink(full))) continue;
+    await rm(full);
+    await symlink(target, full);
+  }
 }
 
 /**
@@ -128,18 +146,20 @@ async function setOwnersAndModes(root: string): Promise<void> {
 
 /**
  * Digest over packages, the named folders of `appliance/` and the build's own code: equal digests, equal result.
+ *
+ * @param options.code what the names of the code's files begin with.
  */
 export async function inputDigest(
   packages: readonly PackageFile[],
-  folders: readonly string[],
+  options: { folders: readonly string[]; code: readonly string[] },
 ): Promise<string> {
   const hash = createHash('sha256').update(packagesDigest(packages));
-  const own = await readdir(import.meta.dirname);
-  const code = own.filter(
-    (name) => /^(rootfs|stage1|wim|packages)[a-z0-9-]*\.ts$/.test(name) && !/\.test\./.test(name),
-  );
-  for (const name of code.sort()) hash.update(await readFile(join(import.meta.dirname, name)));
-  for (const folder of folders) hash.update(await treeDigest(join(APPLIANCE, folder)));
+  const files = (await readdir(import.meta.dirname)).filter((name) => name.endsWith('.ts')).sort();
+  for (const name of files) {
+    const isMeant = options.code.some((start) => name.startsWith(start)) && !name.endsWith('.test.ts');
+    if (isMeant) hash.update(await readFile(join(import.meta.dirname, name)));
+  }
+  for (const folder of options.folders) hash.update(await treeDigest(join(APPLIANCE, folder)));
   return hash.digest('hex');
 }
 

@@ -29,7 +29,10 @@ export async function buildStage1(): Promise<string> {
   const packages = await fetchPackages();
   const image = join(CACHE, 'stage1.img');
   const stamp = join(CACHE, 'stage1.stamp');
-  const digest = await inputDigest(packages, ['stage1', 'rootfs/usr/lib/totaldeploy']);
+  const digest = await inputDigest(packages, {
+    folders: ['stage1', 'rootfs/usr/lib/totaldeploy'],
+    code: ['packages', 'rootfs-', 'stage1'],
+  });
   if (existsSync(image) && existsSync(stamp) && (await readFile(stamp, 'utf8')) === digest) return image;
   await rm(stamp, { force: true });
   await writeFile(`${image}.partial`, await assembleStage1(join(CACHE, 'stage1-modules')));

@@ -1,9 +1,7 @@
-import { createHash } from 'node:crypto';
-import { type FileHandle, open } from 'node:fs/promises';
 import { TdError } from '../src/lib/errors.ts';
 
 /** A part of a WIM file as its header lists it. */
-interface WimPart {
+export interface WimPart {
   offset: number;
   sizeBytes: number;
 }
@@ -14,14 +12,13 @@ export interface WimHeader {
   integrity: WimPart;
 }
 
-const HEADER_BYTES = 208;
+export const WIM_HEADER_BYTES = 208;
 const MAGIC = 'MSWIM\0\0\0';
-const GUID_OFFSET = 24;
-const GUID_BYTES = 16;
 const BLOB_TABLE_OFFSET = 48;
 const XML_OFFSET = 72;
 const INTEGRITY_OFFSET = 124;
-const XML_BYTES_MAX = 1024 * 1024;
+const BLOB_ENTRY_BYTES = 50;
+const BLOB_COMPRESSED = 0x04;
 /** Windows counts from 1601, in steps of 100 ns. */
 const FILETIME_EPOCH_SECONDS = 11_644_473_600;
 
@@ -32,17 +29,10 @@ const FILETIME_EPOCH_SECONDS = 11_644_473_600;
  */
 export function decodeWimHeader(bytes: Uint8Array, what: string): WimHeader {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (buffer.length < HEADER_BYTES || buffer.toString('latin1', 0, 8) !== MAGIC) {
+  if (buffer.length < WIM_HEADER_BYTES || buffer.toString('latin1', 0, 8) !== MAGIC) {
     throw new TdError('invalid', `Cannot read ${what}: it does not begin like a WIM file`);
   }
-  const part = (at: number): WimPart => {
-    const offset = buffer.readBigUInt64LE(at + 8);
-    if (offset > BigInt(Number.MAX_SAFE_INTEGER)) {
-      throw new TdError('invalid', `Cannot read ${what}: a part of it lies at offset ${offset}`);
-    }
-    // Seven bytes of size; the eighth holds flags.
-    return { sizeBytes: buffer.readUIntLE(at, 6) + buffer[at + 6]! * 2 ** 48, offset: Number(offset) };
-  };
+  const part = (at: number) => decodePart(buffer, at, what);
   return { blobTable: part(BLOB_TABLE_OFFSET), xml: part(XML_OFFSET), integrity: part(INTEGRITY_OFFSET) };
 }
 
@@ -55,41 +45,49 @@ export function withFixedTimes(xml: string, timeSeconds: number): string {
     .replaceAll(/(<LOWPART>)0x[0-9A-F]{8}(?=<)/g, `$1${hex(time & 0xffff_ffffn)}`);
 }
 
-/**
- * Takes out of a WIM file what differs from run to run though the content is the same: the random GUID, which becomes
- * one made from the integrity table and so from the content, and the times in the XML. The integrity table covers
- * neither.
- *
- * @throws TdError `invalid` when the file is no WIM or has no integrity table.
- */
-export async function fixWimIdentity(path: string, timeSeconds: number): Promise<void> {
-  const file = await open(path, 'r+');
-  try {
-    const header = decodeWimHeader(await readPart(file, { offset: 0, sizeBytes: HEADER_BYTES }), `"${path}"`);
-    if (header.integrity.sizeBytes === 0) {
-      throw new TdError('invalid', `Cannot use "${path}": it has no integrity table`);
-    }
-    if (header.xml.sizeBytes > XML_BYTES_MAX) {
-      throw new TdError('invalid', `Cannot use "${path}": its XML is ${header.xml.sizeBytes} bytes long`);
-    }
-    const guid = createHash('sha256')
-      .update(await readPart(file, header.integrity))
-      .digest()
-      .subarray(0, GUID_BYTES);
-    await file.write(guid, 0, GUID_BYTES, GUID_OFFSET);
-    const before = (await readPart(file, header.xml)).toString('utf16le');
-    const after = Buffer.from(withFixedTimes(before, timeSeconds), 'utf16le');
-    if (after.length !== header.xml.sizeBytes) {
-      throw new TdError('invalid', `Cannot use "${path}": its XML is not plain UTF-16`);
-    }
-    await file.write(after, 0, after.length, header.xml.offset);
-  } finally {
-    await file.close();
-  }
+/** One entry of the blob table: stored bytes somewhere in the file, named by their SHA-1. */
+export interface WimBlob extends WimPart {
+  /** An ordinary blob that stands for itself: no metadata of an image, no part of a solid block. */
+  isMovable: boolean;
+  sha1: string;
+  /** The entry as it stands in the table. */
+  entry: Buffer;
 }
 
-async function readPart(file: FileHandle, part: WimPart): Promise<Buffer> {
-  const bytes = Buffer.alloc(part.sizeBytes);
-  const { bytesRead } = await file.read(bytes, 0, bytes.length, part.offset);
-  return bytes.subarray(0, bytesRead);
+/**
+ * Reads the blob table ("lookup table") of a WIM file.
+ *
+ * @throws TdError `invalid` when it is no whole number of entries.
+ */
+export function decodeBlobTable(bytes: Uint8Array, what: string): WimBlob[] {
+  if (bytes.length % BLOB_ENTRY_BYTES !== 0) {
+    throw new TdError('invalid', `Cannot read ${what}: its blob table has ${bytes.length} bytes`);
+  }
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return Array.from({ length: buffer.length / BLOB_ENTRY_BYTES }, (_, index) => {
+    const entry = buffer.subarray(index * BLOB_ENTRY_BYTES, (index + 1) * BLOB_ENTRY_BYTES);
+    const part = decodePart(entry, 0, what);
+    return {
+      ...part,
+      isMovable: (entry[7]! & ~BLOB_COMPRESSED) === 0,
+      sha1: entry.toString('hex', 30, 50),
+      entry,
+    };
+  });
+}
+
+/** The same table entry for a blob at another place. */
+export function encodeBlobAt(blob: WimBlob, offset: number): Buffer {
+  const entry = Buffer.from(blob.entry);
+  entry.writeBigUInt64LE(BigInt(offset), 8);
+  return entry;
+}
+
+function decodePart(buffer: Buffer, at: number, what: string): WimPart {
+  const offset = buffer.readBigUInt64LE(at + 8);
+  if (offset > BigInt(Number.MAX_SAFE_INTEGER)) {
+    throw new TdError('invalid', `Cannot read ${what}: a part of it lies at offset ${offset}`);
+  }
+  // Seven bytes of size; the eighth holds flags.
+  return { sizeBytes: buffer.readUIntLE(at, 6) + buffer[at + 6]! * 2 ** 48, offset: Number(offset) };
 }

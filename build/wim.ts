@@ -10,7 +10,7 @@ import { buildRootfs, inputDigest } from './rootfs.ts';
 import { listTree, neededLibraries } from './rootfs-libraries.ts';
 import { readListLines } from './rootfs-modules.ts';
 import { runFrom } from './rootfs-run.ts';
-import { fixWimIdentity } from './wim-header.ts';
+import { makeWimReproducible } from './wim-reproducible.ts';
 
 const PROJECT = resolve(import.meta.dirname, '..');
 const CACHE = join(PROJECT, 'dist/cache');
@@ -28,7 +28,7 @@ export async function buildWim(program: string): Promise<string> {
   const wim = join(CACHE, 'totaldeploy.wim');
   const stamp = join(CACHE, 'totaldeploy.wim.stamp');
   const digest = createHash('sha256')
-    .update(await inputDigest(packages, ['rootfs', 'wim']))
+    .update(await inputDigest(packages, { folders: ['rootfs', 'wim'], code: ['packages', 'rootfs', 'wim'] }))
     .update((await fileDigest(program)).sha256)
     .digest('hex');
   if (existsSync(wim) && existsSync(stamp) && (await readFile(stamp, 'utf8')) === digest) return wim;
@@ -62,27 +62,23 @@ export async function captureWim(options: CaptureOptions): Promise<void> {
   await checkLibraries(root, { work, name: 'totaldeploy' });
   await lutimes(copy, MEDIA_TIME_SECONDS, MEDIA_TIME_SECONDS);
   // Backwards: a folder comes after what is in it, and is not touched again.
-  for (const path of [...(await listTree(root, { directories: true })), ''].reverse()) {
+  for (const path of ['', ...(await listTree(root, { directories: true }))].reverse()) {
     await lutimes(join(root, path), MEDIA_TIME_SECONDS, MEDIA_TIME_SECONDS);
   }
-  const sources = join(work, 'sources');
-  await writeFile(sources, `"${root}" "/"\n"${copy}" "/usr/bin/totaldeploy"\n`);
+  const list = join(work, 'sources.list');
+  await writeFile(list, `"${root}" "/"\n"${copy}" "/usr/bin/totaldeploy"\n`);
   const partial = `${wim}.partial`;
   await rm(partial, { force: true });
   const packing = await readListLines(join(PROJECT, 'appliance/wim/capture.list'));
-  const args = [
-    'capture',
-    sources,
-    partial,
-    IMAGE_NAME,
-    '--source-list',
-    `--threads=${availableParallelism()}`,
-  ];
-  await runFrom(await toolsRoot(), 'usr/bin/wimlib-imagex', {
-    args: [...args, ...packing],
-    run: { timeoutMs: CAPTURE_TIMEOUT_MS },
-  });
-  await fixWimIdentity(partial, MEDIA_TIME_SECONDS);
+  const args = ['capture', list, partial, IMAGE_NAME, '--source-list', `--threads=${availableParallelism()}`];
+  const imagex = async (more: readonly string[]) =>
+    runFrom(await toolsRoot(), 'usr/bin/wimlib-imagex', {
+      args: more,
+      run: { timeoutMs: CAPTURE_TIMEOUT_MS },
+    });
+  await imagex([...args, ...packing]);
+  await makeWimReproducible(partial, MEDIA_TIME_SECONDS);
+  await imagex(['info', partial, '1', '--check']);
   await rename(partial, wim);
 }
 
