@@ -25,6 +25,7 @@ const FIRST = { mac: '52:54:00:7d:04:21', address: '10.77.0.21' };
 const SECOND = { mac: '52:54:00:7d:04:22', address: '10.77.0.22' };
 /** Slow enough that there is a middle: the image takes about a minute. */
 const SLOW_RATE_MBIT = 2;
+const OLD_JOB_END = /TOTALDEPLOY (done \S+ tiny|failed: (?!The connection|Cannot connect)).*\n/;
 
 describe('what goes wrong', () => {
   let lab: Lab;
@@ -186,6 +187,8 @@ describe('what goes wrong', () => {
       await console.restart();
       await waitForLog(console, /interrupted/i, 30_000);
       await first.expect(/TOTALDEPLOY connected to/, 90_000);
+      // What it had begun ends by itself: without its session, or over TCP from the console that is back.
+      await first.expect(OLD_JOB_END, 300_000);
       const again = await deploy(console, { ...order, after: 'shutdown' }, { timeoutMs: 400_000 });
       expect(again).toMatchObject({ exitCode: 0, state: 'done' });
       await first.waitForEnd(60_000);
