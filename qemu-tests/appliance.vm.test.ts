@@ -191,7 +191,7 @@ async function startVm(name: string, options: StartOptions): Promise<ChildProgra
         '-accel',
         'tcg',
         '-cpu',
-        'qemu64',
+        'Westmere',
         '-m',
         '768',
         '-kernel',
