@@ -42,7 +42,8 @@ async function programsOf(runId: string): Promise<string[]> {
     const read = (name: string) => readFile(join('/proc', pid, name), 'utf8').catch(() => '');
     const isOurs = (await read('environ')).includes(`${RUN_VARIABLE}=${runId}`);
     const program = (await read('cmdline')).split('\0')[0] ?? '';
-    if (isOurs && !program.endsWith('node')) found.push(`program ${pid} ${program}`);
+    // No command line: it is exiting just now, as vitest's own workers are when the tests are over.
+    if (isOurs && program !== '' && !program.endsWith('node')) found.push(`program ${pid} ${program}`);
   }
   return found;
 }
