@@ -23,6 +23,7 @@ describe('MBR disk, BIOS network start, two targets in one session', () => {
   let master: Master<TinyFacts>;
   let console: ConsoleProcess;
   let pxe: Dnsmasq;
+  let agentDir: string;
   let targets: { vm: Vm; disk: VmDisk }[] = [];
   let result: DeployResult & { exitCode: number };
 
@@ -39,7 +40,7 @@ describe('MBR disk, BIOS network start, two targets in one session', () => {
       params: ['td.disk=first', 'td.to=console:tiny', 'td.after=shutdown'],
     } as const;
     const backupDir = await exportPxe(console, lab.path('backup'), backup);
-    const agentDir = await exportPxe(console, lab.path('agent'), { mode: 'agent' });
+    agentDir = await exportPxe(console, lab.path('agent'), { mode: 'agent' });
     pxe = await lab.startPxeServer([
       { ...MASTER, pxeDir: backupDir },
       ...TARGETS.map(({ mac, address }) => ({ mac, address, pxeDir: agentDir })),
@@ -67,6 +68,8 @@ describe('MBR disk, BIOS network start, two targets in one session', () => {
 
   it('connects two targets booted from the network', () =>
     lab.step('boot targets', async () => {
+      // The master got everything by TFTP alone; with a web server beside it the payload comes faster.
+      await lab.startHttpServer(agentDir);
       for (const { name, mac, sizeBytes, bus } of TARGETS) {
         const disk = {
           path: await emptyDisk(lab.path(`${name}.qcow2`), sizeBytes),
