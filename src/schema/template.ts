@@ -1,0 +1,208 @@
+import { z } from 'zod';
+import { imageNameSchema } from './image-manifest.ts';
+import { afterSchema, diskRuleSchema } from './job.ts';
+
+/** Raised when a field changes its meaning; a template of a newer version is refused. */
+export const TEMPLATE_VERSION = 1;
+
+const LIST_MAX = 2000;
+const SECONDS_MAX = 7 * 24 * 3600;
+
+/** One line without control characters. */
+const line = (max: number) =>
+  z
+    .string()
+    .max(max)
+    .regex(/^[^\x00-\x1f\x7f]*$/, 'must be one line');
+const filled = (max: number) => line(max).min(1, 'must not be empty');
+const mac = z.string().regex(/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/, 'use e.g. 52:54:00:12:34:56 in lower case');
+const ipv4 = z.ipv4('use an IPv4 address such as 10.0.0.5');
+const prefixLength = z.number().int().min(1).max(30);
+
+/** RFC 1123 label of at most 15 characters, the longest a NetBIOS name may be; not digits alone. */
+export const computerNameSchema = z
+  .string()
+  .regex(
+    /^(?=.{1,15}$)(?!\d+$)[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?$/,
+    'use up to 15 letters, digits and dashes, not digits alone, no dash at an end',
+  );
+
+const dnsName = z
+  .string()
+  .max(253)
+  .regex(/^(?!-)[A-Za-z0-9-]{1,63}(?:\.(?!-)[A-Za-z0-9-]{1,63})*$/, 'use a DNS name such as lab.example.org');
+
+/** A password: as typed, or sealed by a console's identity (see `console/secrets.ts`). */
+export const secretSchema = z.union([
+  line(256),
+  z.strictObject({
+    /** AES-256-GCM: nonce, ciphertext and tag in base64. */
+    sealed: z.string().regex(/^[A-Za-z0-9+/=]{1,2000}$/),
+    /** SHA-256 of the certificate of the console that can open it. */
+    console: z.string().regex(/^[0-9a-f]{64}$/),
+  }),
+]);
+
+export const USER_GROUPS = ['administrators', 'power-users', 'users'] as const;
+export const FREE_SPACE_POLICIES = ['keep', 'grow-last', 'proportional'] as const;
+
+export const userAccountSchema = z.strictObject({
+  name: z.string().regex(/^(?=.{1,20}$)[^"/\\[\]:;|=,+*?<>@\x00-\x1f]*[^"/\\[\]:;|=,+*?<>@\x00-\x1f. ]$/, {
+    error: 'use up to 20 characters, none of "/\\[]:;|=,+*?<>@, and no dot or space at the end',
+  }),
+  fullName: line(256).default(''),
+  password: secretSchema.default(''),
+  group: z.enum(USER_GROUPS).default('users'),
+});
+
+/** `{n}` counts; `{n:03}` with leading zeros; `{mac}` last six digits of the MAC; `{serial}` the serial number. */
+const namePattern = filled(60).regex(
+  /^(?:[A-Za-z0-9-]|\{n(?::0?[1-9])?\}|\{mac\}|\{serial\})+$/,
+  'use letters, digits, dashes and {n}, {n:03}, {mac} or {serial}',
+);
+
+/** One computer of a table of names and addresses, found by the MAC of any of its cards. */
+export const tableRowSchema = z.strictObject({
+  mac,
+  name: computerNameSchema.exactOptional(),
+  address: ipv4.exactOptional(),
+  prefixLength: prefixLength.exactOptional(),
+  gateway: ipv4.exactOptional(),
+});
+
+export const computerNamesSchema = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('keep') }),
+  z.strictObject({
+    kind: z.literal('pattern'),
+    pattern: namePattern,
+    /** What `{n}` is for the first computer. */
+    first: z.number().int().min(0).max(999_999).default(1),
+  }),
+  /** The names of the template's table. */
+  z.strictObject({ kind: z.literal('table') }),
+]);
+
+export const membershipSchema = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('keep') }),
+  z.strictObject({
+    kind: z.literal('workgroup'),
+    name: z
+      .string()
+      .regex(
+        /^(?=.{1,15}$)[^"/\\[\]:;|=,+*?<>\x00-\x1f]*\S$/,
+        'use up to 15 characters, none of "/\\[]:;|=,+*?<>',
+      ),
+  }),
+  z.strictObject({
+    kind: z.literal('domain'),
+    name: dnsName,
+    /** The domain administrator who may join computers. */
+    user: filled(256),
+    password: secretSchema,
+    /** Organisational unit, e.g. `OU=Lab,DC=example,DC=org`; empty for the default one. */
+    ou: line(1000).default(''),
+  }),
+]);
+
+const dnsSettings = {
+  dnsServers: z.array(ipv4).max(3).default([]),
+  dnsSuffix: z.union([z.literal(''), dnsName]).default(''),
+};
+
+export const networkSchema = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('keep') }),
+  z.strictObject({ kind: z.literal('dhcp'), ...dnsSettings }),
+  z.strictObject({
+    kind: z.literal('static'),
+    /** Addresses are given out from the first to the last, one a computer. */
+    first: ipv4,
+    last: ipv4,
+    prefixLength,
+    gateway: z.union([z.literal(''), ipv4]).default(''),
+    ...dnsSettings,
+  }),
+  /** The addresses of the template's table. */
+  z.strictObject({
+    kind: z.literal('table'),
+    prefixLength,
+    gateway: z.union([z.literal(''), ipv4]).default(''),
+    ...dnsSettings,
+  }),
+]);
+
+export const fileTransferSchema = z.strictObject({
+  /** A file or folder at the console, or `smb://server/share/path`. */
+  source: filled(1000),
+  /** Where it goes on the target; empty for the default folder. */
+  destination: line(1000).default(''),
+  execute: z.boolean().default(false),
+  arguments: line(1000).default(''),
+});
+
+/** Every field has a default but name and image. */
+export const templateSchema = z.strictObject({
+  version: z.literal(TEMPLATE_VERSION),
+  name: imageNameSchema,
+  comment: line(500).default(''),
+  /** Name of an image in one of the console's image folders, or its path. */
+  image: filled(1000),
+  imagePassword: secretSchema.default(''),
+  /** Which disk of the image, from 0. */
+  disk: z.number().int().min(0).max(15).default(0),
+  /** Partitions of that disk; the boot area is always deployed. */
+  partitions: z
+    .union([z.literal('all'), z.array(z.number().int().min(1).max(256)).min(1).max(256)])
+    .default('all'),
+  /** Only with one partition: the existing partition of the target that it replaces. */
+  targetPartition: z.number().int().min(1).max(256).exactOptional(),
+  targetDisk: diskRuleSchema.default('auto'),
+  freeSpace: z.enum(FREE_SPACE_POLICIES).default('keep'),
+  users: z.array(userAccountSchema).max(100).default([]),
+  computerNames: computerNamesSchema.default({ kind: 'keep' }),
+  membership: membershipSchema.default({ kind: 'keep' }),
+  network: networkSchema.default({ kind: 'keep' }),
+  /** Names and addresses by MAC, for the kinds `table`. */
+  table: z.array(tableRowSchema).max(LIST_MAX).default([]),
+  sid: z.enum(['new', 'keep']).default('new'),
+  files: z.array(fileTransferSchema).max(100).default([]),
+  /** Programs of the master image that are run on the target. */
+  applications: z
+    .array(z.strictObject({ path: filled(1000), arguments: line(1000).default('') }))
+    .max(100)
+    .default([]),
+  /** Folders or `.inf` files at the console. */
+  drivers: z
+    .array(z.strictObject({ source: filled(1000) }))
+    .max(100)
+    .default([]),
+  after: afterSchema.default('shutdown'),
+  /** Shown on waiting computers: custom deployment mode. */
+  offeredOnTargets: z.boolean().default(false),
+  /** How the deployment runs. */
+  run: z
+    .strictObject({
+      /** Start when so many computers are connected; 0 starts with those that are there. */
+      waitFor: z.number().int().min(0).max(LIST_MAX).default(0),
+      /** Start with those that are there after this long. */
+      waitSeconds: z.number().min(0).max(SECONDS_MAX).default(600),
+      /** Wakes the chosen computers first. */
+      wake: z.boolean().default(false),
+      /** Computers that connect while it runs join it. */
+      joinLate: z.boolean().default(false),
+      allOrNothing: z.boolean().default(false),
+      lostWaitSeconds: z.number().min(0).max(SECONDS_MAX).default(90),
+      /** Upper limit of the multicast rate in Mbit/s; 0 finds it. */
+      rateMbit: z.number().min(0).max(100_000).default(0),
+    })
+    .prefault({}),
+});
+
+export type Template = z.output<typeof templateSchema>;
+export type TemplateInput = z.input<typeof templateSchema>;
+export type Secret = z.infer<typeof secretSchema>;
+export type UserAccount = z.output<typeof userAccountSchema>;
+export type TableRow = z.infer<typeof tableRowSchema>;
+export type ComputerNames = z.output<typeof computerNamesSchema>;
+export type Membership = z.output<typeof membershipSchema>;
+export type TargetNetwork = z.output<typeof networkSchema>;
+export type FileTransfer = z.output<typeof fileTransferSchema>;
