@@ -3,7 +3,7 @@ import type { DiskLayout } from '../schema/disk-layout.ts';
 import type { AfterAction } from '../schema/job.ts';
 import type { Template, TemplateInput } from '../schema/template.ts';
 import type { ComputerView, JobSnapshot } from './console-core.ts';
-import type { ConsoleStatus } from './console-methods.ts';
+import type { ConsoleStatus } from './console-status.ts';
 import type { ImageEntry } from './image-library.ts';
 import type { ConsoleEvent, JobKind, JobState } from './store.ts';
 

@@ -1,10 +1,13 @@
 import { z } from 'zod';
 import { sleep } from '../lib/clock.ts';
-import { TdError } from '../lib/errors.ts';
+import { checked } from './checked-params.ts';
 import type { ConsoleCore } from './console-core.ts';
+import type { ConsoleStatus } from './console-status.ts';
 import { deployRequestSchema } from './deploy-request.ts';
 import type { RpcMethods } from './rpc-server.ts';
 import { isEnded } from './store.ts';
+
+export type { ConsoleStatus } from './console-status.ts';
 
 const WATCH_INTERVAL_MS = 500;
 
@@ -13,18 +16,6 @@ const cancelParams = jobParams.extend({
   computer: z.string().max(300).exactOptional(),
   reason: z.string().min(1).max(500).default('cancelled at the console'),
 });
-
-/** What the running console is, for people and scripts. */
-export interface ConsoleStatus {
-  name: string;
-  version: string;
-  interface: string;
-  address: string;
-  ports: { control: number; discovery: number; service: number; data: number };
-  certificateSha256: string;
-  dataDir: string;
-  imagesDir: string;
-}
 
 /** The calls of the console's Unix socket. */
 export function consoleMethods(core: ConsoleCore, status: ConsoleStatus): RpcMethods {
@@ -53,11 +44,4 @@ export function consoleMethods(core: ConsoleCore, status: ConsoleStatus): RpcMet
       }
     },
   };
-}
-
-function checked<T>(schema: z.ZodType<T>, params: unknown): T {
-  const parsed = schema.safeParse(params);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  throw new TdError('usage', `Cannot use "${issue?.path.join('.') ?? ''}": ${issue?.message ?? 'wrong'}`);
 }
