@@ -1,21 +1,13 @@
 import { availableParallelism } from 'node:os';
 import { Command, CommanderError } from 'commander';
 import { registerAgentCommand } from './agent/agent-command.ts';
-import { runAgent } from './agent/agent-role.ts';
 import { registerBackupCommand } from './backup/backup-command.ts';
-import { runBackup } from './backup/backup-role.ts';
 import { terminalConsoleContext } from './console/commands/console-command-context.ts';
-import { terminalContext } from './console/commands/image-command-context.ts';
 import { registerImageCommands } from './console/commands/image-commands.ts';
 import { registerConsoleCommands } from './console/console-commands.ts';
-import { runConsole } from './console/console-role.ts';
-import { listDisks } from './disk/disk-inventory.ts';
 import { errorLine, TdError } from './lib/errors.ts';
-import { openLog } from './lib/log.ts';
 import { PROGRAM_VERSION } from './lib/version.ts';
-import { runPreos } from './preos/preos-main.ts';
 import type { BackupRequest, PreosRoles, RoleContext } from './preos/role.ts';
-import { markdownTable } from './schema/boot-params.ts';
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
@@ -24,6 +16,7 @@ const EXIT_PARTIAL = 3;
 /** Where a console that was booted from a medium keeps its data: in memory, beside images on mounted disks. */
 const PREOS_DATA_DIR = '/var/lib/totaldeploy';
 
+/** Only names and options are loaded here: what a command runs is imported when it runs. */
 function buildProgram(signal: AbortSignal): Command {
   const program = new Command('totaldeploy')
     .description('Capture the disk of a master computer and deploy it to many targets at once.')
@@ -34,19 +27,31 @@ function buildProgram(signal: AbortSignal): Command {
       'after',
       '\nExit codes: 0 done, 1 failed, 2 wrong use, 3 partly done (some targets failed).',
     );
-  const logger = openLog({ level: process.env.TOTALDEPLOY_DEBUG ? 'debug' : 'warn' });
+  const openLogger = async () =>
+    (await import('./lib/log.ts')).openLog({ level: process.env.TOTALDEPLOY_DEBUG ? 'debug' : 'warn' });
   registerConsoleCommands(program, terminalConsoleContext(signal));
-  registerImageCommands(program, terminalContext(signal));
-  registerBackupCommand(program, { logger, signal });
-  registerAgentCommand(program, { logger, signal });
+  registerImageCommands(program, async () =>
+    (await import('./console/commands/image-command-context.ts')).terminalContext(signal),
+  );
+  registerBackupCommand(program, { openLogger, signal });
+  registerAgentCommand(program, { openLogger, signal });
   program
     .command('preos', { hidden: true })
     .description('Be the only program of the Pre-OS: read the boot parameters and run what they say.')
-    .action(() => runPreos({ version: PROGRAM_VERSION, roles: PREOS_ROLES, signal }));
+    .action(async () =>
+      (await import('./preos/preos-main.ts')).runPreos({
+        version: PROGRAM_VERSION,
+        roles: PREOS_ROLES,
+        signal,
+      }),
+    );
   program
     .command('boot-parameters')
     .description('Print the table of boot parameters (td.*).')
-    .action(() => void process.stdout.write(`${markdownTable().trimEnd()}\n`));
+    .action(async () => {
+      const { markdownTable } = await import('./schema/boot-params.ts');
+      process.stdout.write(`${markdownTable().trimEnd()}\n`);
+    });
   return program;
 }
 
@@ -54,11 +59,12 @@ const PREOS_ROLES: PreosRoles = {
   agent: runAgentRole,
   backup: runBackupRole,
   console: runConsoleRole,
-  listDisks: () => listDisks(),
+  listDisks: async () => (await import('./disk/disk-inventory.ts')).listDisks(),
 };
 
 async function runAgentRole(context: RoleContext): Promise<void> {
   const { params, site, screen, logger, signal, power } = context;
+  const { runAgent } = await import('./agent/agent-role.ts');
   await runAgent({
     ...(params.console === undefined ? {} : { console: params.console }),
     ...(site === undefined ? {} : { site }),
@@ -73,6 +79,7 @@ async function runAgentRole(context: RoleContext): Promise<void> {
 
 async function runBackupRole(context: RoleContext, request: BackupRequest): Promise<void> {
   const { params, site, screen, logger, signal } = context;
+  const { runBackup } = await import('./backup/backup-role.ts');
   await runBackup({
     disk: request.disk,
     to: request.to,
@@ -88,6 +95,7 @@ async function runBackupRole(context: RoleContext, request: BackupRequest): Prom
 }
 
 async function runConsoleRole({ screen, logger, signal }: RoleContext): Promise<void> {
+  const { runConsole } = await import('./console/console-role.ts');
   await runConsole({ dataDir: PREOS_DATA_DIR, headless: true, screen, logger, signal });
 }
 

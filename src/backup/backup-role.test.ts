@@ -17,7 +17,8 @@ import { restoreImage } from '../image/restore.ts';
 import { TdError } from '../lib/errors.ts';
 import { silentLog } from '../lib/log.ts';
 import type { Screen } from '../lib/screen.ts';
-import { parsePartitions, registerBackupCommand } from './backup-command.ts';
+import { registerBackupCommand } from './backup-command.ts';
+import { parsePartitions } from './backup-command-run.ts';
 import { runBackup } from './backup-role.ts';
 import { parseDestination } from './destination.ts';
 
@@ -152,7 +153,7 @@ describe('totaldeploy backup', () => {
     let err = '';
     const program = new Command();
     registerBackupCommand(program, {
-      logger: silentLog,
+      openLogger: async () => silentLog,
       signal: new AbortController().signal,
       out: (text) => {
         out += text;

@@ -1,6 +1,6 @@
 import type { ExportKind } from '../media/export.ts';
+import type { AfterAction } from '../schema/after-action.ts';
 import type { DiskLayout } from '../schema/disk-layout.ts';
-import type { AfterAction } from '../schema/job.ts';
 import type { Template, TemplateInput } from '../schema/template.ts';
 import type { ComputerView, JobSnapshot } from './console-core.ts';
 import type { ConsoleStatus } from './console-status.ts';

@@ -1,10 +1,8 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import { AFTER_ACTIONS, type AfterAction } from '../schema/job.ts';
+import { AFTER_ACTIONS, type AfterAction } from '../schema/after-action.ts';
 import type { ConsoleCommandContext } from './commands/console-command-context.ts';
-import { runDeploy } from './commands/deploy-command.ts';
-import { type ExportFlags, runExport } from './commands/export-command.ts';
-import { runComputers, runImages, runLog } from './commands/list-commands.ts';
-import { runStart, type StartFlags } from './commands/start-command.ts';
+import type { ExportFlags } from './commands/export-command.ts';
+import type { StartFlags } from './commands/start-command.ts';
 
 interface DeployOptions {
   data: string;
@@ -20,7 +18,10 @@ interface DeployOptions {
   json?: true;
 }
 
-/** Adds the console's commands to the program. */
+/**
+ * Adds the console's commands to the program. Here are only their names and options: what a command runs is
+ * imported when it runs, so that `totaldeploy --help` does not load the whole program.
+ */
 export function registerConsoleCommands(program: Command, context: ConsoleCommandContext): void {
   const command = (name: string, description: string, example: string) =>
     program
@@ -49,21 +50,29 @@ function registerStart(command: NewCommand, context: ConsoleCommandContext): voi
     .option('--ports <list>', 'other ports, e.g. control=5001,discovery=5002,service=5003,data=5004')
     .option('--accept-unknown', 'let in computers whose medium was not exported by a console')
     .option('--debug', 'log everything')
-    .action((flags: StartFlags) => runStart(flags, context));
+    .action(async (flags: StartFlags) =>
+      (await import('./commands/start-command.ts')).runStart(flags, context),
+    );
 }
 
 function registerLists(command: NewCommand, context: ConsoleCommandContext): void {
   command('computers', 'List the computers that are connected.', 'computers')
     .option('--json', 'print JSON')
-    .action((flags: { data: string; json?: true }) => runComputers(flags, context));
+    .action(async (flags: { data: string; json?: true }) =>
+      (await import('./commands/list-commands.ts')).runComputers(flags, context),
+    );
   command('images', 'List the images that can be deployed.', 'images')
     .option('--json', 'print JSON')
-    .action((flags: { data: string; json?: true }) => runImages(flags, context));
+    .action(async (flags: { data: string; json?: true }) =>
+      (await import('./commands/list-commands.ts')).runImages(flags, context),
+    );
   command('log', 'Show what happened, oldest first.', 'log --job 20260131-142530-1f3a')
     .option('--job <id>', 'only this job')
     .option('--lines <count>', 'the newest so many', numberIn(1, 500_000), 1000)
     .option('--json', 'print JSON')
-    .action((flags: { data: string; job?: string; lines: number; json?: true }) => runLog(flags, context));
+    .action(async (flags: { data: string; job?: string; lines: number; json?: true }) =>
+      (await import('./commands/list-commands.ts')).runLog(flags, context),
+    );
 }
 
 function registerDeploy(command: NewCommand, context: ConsoleCommandContext): void {
@@ -83,7 +92,7 @@ function registerDeploy(command: NewCommand, context: ConsoleCommandContext): vo
     .option('--all-or-nothing', 'write nothing when one computer cannot')
     .option('--lost-wait <seconds>', 'how long a lost computer may take to come back', days, 90)
     .option('--json', 'print the report as JSON')
-    .action((options: DeployOptions) => {
+    .action(async (options: DeployOptions) => {
       const request = {
         image: options.image,
         targets: options.targets,
@@ -96,6 +105,7 @@ function registerDeploy(command: NewCommand, context: ConsoleCommandContext): vo
         lostWaitSeconds: options.lostWait,
       };
       const json = options.json === undefined ? {} : { json: options.json };
+      const { runDeploy } = await import('./commands/deploy-command.ts');
       return runDeploy({ data: options.data, request, ...json }, context);
     });
 }
@@ -109,7 +119,9 @@ function registerExport(command: NewCommand, context: ConsoleCommandContext): vo
     .option('--timeout <seconds>', "the boot menu's waiting time, or none")
     .option('--param <td.name=value...>', 'boot parameters that are always set')
     .option('--server <address>', "pxe only: the TFTP server's address")
-    .action((kind: string, dest: string, flags: ExportFlags) => runExport(kind, dest, { flags, context }));
+    .action(async (kind: string, dest: string, flags: ExportFlags) =>
+      (await import('./commands/export-command.ts')).runExport(kind, dest, { flags, context }),
+    );
 }
 
 function numberIn(min: number, max: number): (text: string) => number {

@@ -1,7 +1,7 @@
 import { errorLine, TdError } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import type { ScreenView } from '../lib/screen.ts';
-import type { AfterAction } from '../schema/job.ts';
+import type { AfterAction } from '../schema/after-action.ts';
 import { askMode, askWhileRunning, type MenuChoice } from './mode-menu.ts';
 import { Network, type NetworkOptions } from './network.ts';
 import type { NetworkSettings } from './network-plan.ts';

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { AFTER_ACTIONS } from './after-action.ts';
 
 /** The steps of a deployment on one target, in order; the last three are ends. */
 export const TARGET_STEPS = [
@@ -27,8 +28,6 @@ export const CAPTURE_STEPS = [
   'cancelled',
 ] as const;
 
-export const AFTER_ACTIONS = ['shutdown', 'restart', 'wait'] as const;
-
 export const stepSchema = z.enum([...new Set([...TARGET_STEPS, ...CAPTURE_STEPS])] as [string, ...string[]]);
 export const afterSchema = z.enum(AFTER_ACTIONS);
 
@@ -37,7 +36,6 @@ export const diskRuleSchema = z.string().min(1).max(200);
 
 export type TargetStep = (typeof TARGET_STEPS)[number];
 export type CaptureStep = (typeof CAPTURE_STEPS)[number];
-export type AfterAction = (typeof AFTER_ACTIONS)[number];
 
 /** What one target did, as the job's report shows it. */
 export const targetReportSchema = z.strictObject({

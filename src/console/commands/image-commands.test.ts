@@ -48,7 +48,7 @@ async function flipChunk(path: string, ordinal: number): Promise<void> {
 async function command(args: string[], context: Partial<ImageCommandContext> = {}): Promise<string> {
   let printed = '';
   const program = new Command().exitOverride().configureOutput({ writeErr: () => {} });
-  registerImageCommands(program, {
+  registerImageCommands(program, async () => ({
     out: (text) => {
       printed += text;
     },
@@ -57,7 +57,7 @@ async function command(args: string[], context: Partial<ImageCommandContext> = {
     ask: undefined,
     signal: new AbortController().signal,
     ...context,
-  });
+  }));
   try {
     await program.parseAsync(['image', ...args], { from: 'user' });
   } catch (error) {

@@ -1,11 +1,11 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import { runImageCheck } from './image-check.ts';
 import type { ImageCommandContext } from './image-command-context.ts';
-import { runImageInfo } from './image-info.ts';
-import { runImageRestore } from './image-restore.ts';
 
 /** Adds `image info`, `image check` and `image restore` to the program. */
-export function registerImageCommands(program: Command, context: ImageCommandContext): void {
+export function registerImageCommands(
+  program: Command,
+  openContext: () => Promise<ImageCommandContext>,
+): void {
   const image = program.command('image').description('Look at, check and restore image files (.sco).');
   image
     .command('info')
@@ -13,9 +13,10 @@ export function registerImageCommands(program: Command, context: ImageCommandCon
     .argument('<file>', 'the image')
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExample:\n  totaldeploy image info office.sco')
-    .action((file: string, options: { json?: true }) =>
-      runImageInfo(file, { json: options.json === true, context }),
-    );
+    .action(async (file: string, options: { json?: true }) => {
+      const { runImageInfo } = await import('./image-info.ts');
+      return runImageInfo(file, { json: options.json === true, context: await openContext() });
+    });
   image
     .command('check')
     .description('Verify an image: every byte of it, or quickly its structure and a sample of its data.')
@@ -26,9 +27,14 @@ export function registerImageCommands(program: Command, context: ImageCommandCon
       'after',
       '\nExample:\n  totaldeploy image check office.sco\n\nExit code 1 when it is damaged.',
     )
-    .action((file: string, options: { quick?: true; json?: true }) =>
-      runImageCheck(file, { quick: options.quick === true, json: options.json === true, context }),
-    );
+    .action(async (file: string, options: { quick?: true; json?: true }) => {
+      const { runImageCheck } = await import('./image-check.ts');
+      return runImageCheck(file, {
+        quick: options.quick === true,
+        json: options.json === true,
+        context: await openContext(),
+      });
+    });
   image
     .command('restore')
     .description('Write an image to a disk of this computer, or to a new file. The disk is overwritten.')
@@ -39,16 +45,17 @@ export function registerImageCommands(program: Command, context: ImageCommandCon
     .option('--verify', 'read everything back and compare')
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExample:\n  totaldeploy image restore office.sco /dev/sdb --verify')
-    .action((file: string, device: string, options: RestoreFlags) =>
-      runImageRestore(file, {
+    .action(async (file: string, device: string, options: RestoreFlags) => {
+      const { runImageRestore } = await import('./image-restore.ts');
+      return runImageRestore(file, {
         device,
         disk: options.disk,
         yes: options.yes === true,
         verify: options.verify === true,
         json: options.json === true,
-        context,
-      }),
-    );
+        context: await openContext(),
+      });
+    });
 }
 
 interface RestoreFlags {
