@@ -108,6 +108,12 @@ function exitCodeOf(error: unknown): number {
   return EXIT_FAILED;
 }
 
+/** `totaldeploy log | head` is no failure. */
+function endWhereNobodyReads(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
+}
+
 async function main(): Promise<void> {
   // libuv reads it at its pool's first use: compression runs there and its default is four threads.
   process.env.UV_THREADPOOL_SIZE ??= String(Math.max(4, availableParallelism()));
@@ -115,6 +121,7 @@ async function main(): Promise<void> {
   for (const name of ['SIGINT', 'SIGTERM'] as const) {
     process.once(name, () => stop.abort(new TdError('cancelled', `Stopped by ${name}`)));
   }
+  process.stdout.on('error', endWhereNobodyReads);
   try {
     await buildProgram(stop.signal).parseAsync(process.argv);
   } catch (error) {
