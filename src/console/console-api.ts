@@ -169,8 +169,9 @@ export interface ConsoleSettings {
   interface: string;
   /** Static address for the console's card in the Pre-OS, or `dhcp`; empty leaves it to the system. */
   address: string;
-  /** People at targets type it to start an offered template; empty asks for none. */
+  /** People at targets type it to start an offered template; empty asks for none. Never told: only `pinSet` is. */
   customPin: string;
+  pinSet?: boolean;
   /** The page for browsers. */
   web: { enabled: boolean; port: number; passwordSet: boolean };
 }
@@ -252,7 +253,7 @@ export interface ConsoleCalls {
 
   settings: { params: object; result: ConsoleSettings };
   'settings.change': {
-    params: Partial<Omit<ConsoleSettings, 'web'>> & {
+    params: Partial<Omit<ConsoleSettings, 'web' | 'pinSet'>> & {
       web?: { enabled?: boolean; port?: number; password?: string };
     };
     result: ConsoleSettings;
