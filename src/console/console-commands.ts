@@ -1,7 +1,9 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { AFTER_ACTIONS, type AfterAction } from '../schema/after-action.ts';
+import { type NewCommand, numberIn } from './commands/command-options.ts';
 import type { ConsoleCommandContext } from './commands/console-command-context.ts';
 import type { ExportFlags } from './commands/export-command.ts';
+import { registerReportCommands } from './commands/report-commands.ts';
 import type { StartFlags } from './commands/start-command.ts';
 
 interface DeployOptions {
@@ -33,9 +35,8 @@ export function registerConsoleCommands(program: Command, context: ConsoleComman
   registerLists(command, context);
   registerDeploy(command, context);
   registerExport(command, context);
+  registerReportCommands(command, context);
 }
-
-type NewCommand = (name: string, description: string, example: string) => Command;
 
 function registerStart(command: NewCommand, context: ConsoleCommandContext): void {
   command(
@@ -65,13 +66,6 @@ function registerLists(command: NewCommand, context: ConsoleCommandContext): voi
     .option('--json', 'print JSON')
     .action(async (flags: { data: string; json?: true }) =>
       (await import('./commands/list-commands.ts')).runImages(flags, context),
-    );
-  command('log', 'Show what happened, oldest first.', 'log --job 20260131-142530-1f3a')
-    .option('--job <id>', 'only this job')
-    .option('--lines <count>', 'the newest so many', numberIn(1, 500_000), 1000)
-    .option('--json', 'print JSON')
-    .action(async (flags: { data: string; job?: string; lines: number; json?: true }) =>
-      (await import('./commands/list-commands.ts')).runLog(flags, context),
     );
 }
 
@@ -122,16 +116,6 @@ function registerExport(command: NewCommand, context: ConsoleCommandContext): vo
     .action(async (kind: string, dest: string, flags: ExportFlags) =>
       (await import('./commands/export-command.ts')).runExport(kind, dest, { flags, context }),
     );
-}
-
-function numberIn(min: number, max: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (text.trim() === '' || !(value >= min && value <= max)) {
-      throw new InvalidArgumentError(`Give a number from ${min} to ${max}.`);
-    }
-    return value;
-  };
 }
 
 function parseTargets(text: string): 'all' | string[] {

@@ -4,6 +4,7 @@ import { checked } from './checked-params.ts';
 import type { ConsoleCore } from './console-core.ts';
 import type { ConsoleStatus } from './console-status.ts';
 import { deployRequestSchema } from './deploy-request.ts';
+import { logMethods } from './methods/log-methods.ts';
 import type { RpcMethods } from './rpc-server.ts';
 import { isEnded } from './store.ts';
 
@@ -20,6 +21,7 @@ const cancelParams = jobParams.extend({
 /** The calls of the console's Unix socket. */
 export function consoleMethods(core: ConsoleCore, status: ConsoleStatus): RpcMethods {
   return {
+    ...logMethods(core),
     status: async () => status,
     computers: async () => core.computerViews(),
     images: async () => core.library.list(),

@@ -3,6 +3,7 @@ import { errorLine, TdError } from '../lib/errors.ts';
 import { type Logger, silentLog } from '../lib/log.ts';
 import type { TargetReport } from '../schema/job.ts';
 import type { Machine } from '../schema/machine.ts';
+import { normalMac } from './computers.ts';
 
 const SCHEMA_VERSION = 1;
 const EVENTS_MAX = 500_000;
@@ -26,6 +27,12 @@ CREATE TABLE events (
   job_id TEXT, computer_id TEXT, text TEXT NOT NULL, details TEXT NOT NULL
 ) STRICT;
 CREATE INDEX events_of_job ON events (job_id, id);
+`;
+
+/** They change no data: databases of any version get them when they are opened. */
+const EVENT_INDICES = `
+CREATE INDEX IF NOT EXISTS events_of_computer ON events (computer_id, id);
+CREATE INDEX IF NOT EXISTS events_of_trouble ON events (id) WHERE level <> 'info';
 `;
 
 export type JobKind = 'deploy' | 'capture';
@@ -89,6 +96,20 @@ export interface NewEvent {
   details?: object;
 }
 
+/** Everything given must hold. */
+export interface EventFilter {
+  jobId?: string;
+  /** Computer id, name, or MAC address of any of its cards. */
+  computer?: string;
+  /** At least this bad. */
+  level?: ConsoleEvent['level'];
+  /** Part of the text; letter case does not matter for A to Z. */
+  text?: string;
+  /** Only events after this one. */
+  afterId?: number;
+  limit?: number;
+}
+
 type Row = Record<string, SQLInputValue>;
 
 /**
@@ -126,6 +147,7 @@ export class ConsoleStore implements Disposable {
       if (found === 0 && !readOnly) {
         db.exec(`BEGIN; ${SCHEMA} PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT`);
       }
+      if (!readOnly) db.exec(EVENT_INDICES);
       return new ConsoleStore(db, logger);
     } catch (cause) {
       db?.close();
@@ -168,17 +190,12 @@ export class ConsoleStore implements Disposable {
   }
 
   /** Oldest first; the newest `limit` (default 1,000) when there are more. */
-  events(filter: { jobId?: string; afterId?: number; limit?: number } = {}): ConsoleEvent[] {
+  events(filter: EventFilter = {}): ConsoleEvent[] {
+    const { limit = 1000 } = filter;
+    const { where, values } = eventCondition(filter);
     const rows = this.#db
-      .prepare(
-        `SELECT * FROM events WHERE (:jobId IS NULL OR job_id = :jobId) AND id > :afterId
-         ORDER BY id DESC LIMIT :limit`,
-      )
-      .all({
-        jobId: filter.jobId ?? null,
-        afterId: filter.afterId ?? 0,
-        limit: filter.limit ?? 1000,
-      }) as Row[];
+      .prepare(`SELECT * FROM events ${where} ORDER BY id DESC LIMIT :limit`)
+      .all({ ...values, limit }) as Row[];
     return rows.reverse().map((row) => ({
       id: Number(row.id),
       at: String(row.at),
@@ -287,6 +304,29 @@ export class ConsoleStore implements Disposable {
       this.#logger.error({ error: errorLine(error) }, 'cannot write to the console database');
     }
   }
+}
+
+const COMPUTER_CONDITION = `computer_id IN (
+  SELECT :computer UNION SELECT 'no-uuid/' || :mac UNION
+  SELECT id FROM computers WHERE substr(id, -length(:mac) - 1) = '/' || :mac OR EXISTS (
+    SELECT 1 FROM json_each(machine, '$.nics') WHERE json_extract(value, '$.mac') = :mac))`;
+
+/** Only the conditions that are asked for: with `:x IS NULL OR …` SQLite would use no index. */
+function eventCondition(filter: EventFilter): { where: string; values: Record<string, SQLInputValue> } {
+  const { jobId, computer, level = 'info', text, afterId } = filter;
+  const terms: string[] = [];
+  const values: Record<string, SQLInputValue> = {};
+  const add = (term: string, more: Record<string, SQLInputValue>) => {
+    terms.push(term);
+    Object.assign(values, more);
+  };
+  if (jobId !== undefined) add('job_id = :jobId', { jobId });
+  if (computer !== undefined) add(COMPUTER_CONDITION, { computer, mac: normalMac(computer) });
+  if (level !== 'info') add("level <> 'info'", {});
+  if (level === 'error') add("level = 'error'", {});
+  if (text) add(`text LIKE :text ESCAPE '!'`, { text: `%${text.replace(/[%_!]/g, '!$&')}%` });
+  if (afterId !== undefined) add('id > :afterId', { afterId });
+  return { where: terms.length === 0 ? '' : `WHERE ${terms.join(' AND ')}`, values };
 }
 
 function openError(path: string, cause: unknown): TdError {

@@ -3,7 +3,6 @@ import type { ComputerView } from '../console-core.ts';
 import { consolePaths } from '../console-paths.ts';
 import { type ImageEntry, ImageLibrary } from '../image-library.ts';
 import { connectConsole, isConsoleAlive } from '../rpc-client.ts';
-import { ConsoleStore } from '../store.ts';
 import type { ConsoleCommandContext } from './console-command-context.ts';
 import { textTable } from './text-table.ts';
 
@@ -70,25 +69,4 @@ async function listImages(dataDir: string): Promise<ImageEntry[]> {
   }
   await using library = new ImageLibrary(paths.images);
   return await library.list();
-}
-
-/** `log`: events from the store; works without a running console too. */
-export async function runLog(
-  flags: { data: string; job?: string; json?: true; lines: number },
-  context: ConsoleCommandContext,
-): Promise<void> {
-  using store = ConsoleStore.open(consolePaths(flags.data).database, { readOnly: true });
-  const events = store.events({
-    ...(flags.job === undefined ? {} : { jobId: flags.job }),
-    limit: flags.lines,
-  });
-  if (flags.json === true) {
-    context.out(`${JSON.stringify(events, null, 2)}\n`);
-    return;
-  }
-  for (const event of events) {
-    const at = event.at.replace('T', ' ').replace(/\.\d+Z$/, '');
-    const level = event.level === 'info' ? '' : `${event.level.toUpperCase()}: `;
-    context.out(`${at}  ${event.jobId ?? '-'}  ${level}${event.text}\n`);
-  }
 }

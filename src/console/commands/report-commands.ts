@@ -1,0 +1,17 @@
+import { Option } from 'commander';
+import { type NewCommand, numberIn } from './command-options.ts';
+import type { ConsoleCommandContext } from './console-command-context.ts';
+import type { LogFlags } from './log-command.ts';
+
+/** Adds `log`; what it runs is imported when it runs. */
+export function registerReportCommands(command: NewCommand, context: ConsoleCommandContext): void {
+  command('log', 'Show what happened, oldest first.', 'log --computer 52:54:00:12:00:07 --level warn')
+    .option('--job <id>', 'only this job')
+    .option('--computer <name>', 'only this computer, by name, MAC address or id')
+    .addOption(new Option('--level <level>', 'at least this level').choices(['info', 'warn', 'error']))
+    .option('--grep <text>', 'only lines with this text, upper and lower case alike')
+    .option('--lines <count>', 'the newest so many', numberIn(1, 500_000), 1000)
+    .option('--follow', 'go on with what happens, until Ctrl-C')
+    .option('--json', 'print JSON; with --follow one object a line')
+    .action(async (flags: LogFlags) => (await import('./log-command.ts')).runLog(flags, context));
+}
