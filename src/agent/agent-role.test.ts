@@ -255,6 +255,52 @@ describe('deploy agent', () => {
     await mustHoldImage();
   });
 
+  it('gives way to another job of a console that lost the running one', async () => {
+    await setUp();
+    startAgent({ silenceMsMax: 20_000 });
+    const first = await console.connected();
+    await console.deploy({ rateBytesPerSecond: 300_000 });
+    await console.heard('progress', (m) => m.doneBytes > 0);
+    first.close('the console crashed');
+    await until('the second connection', () => console.connectionCount === 2);
+    console.messages.length = 0;
+    const { layout } = disk;
+    console.send({
+      type: 'preflight',
+      jobId: 'job-2',
+      diskRule: 'first',
+      sizeBytesMin: 7 * MIB,
+      logicalSectorBytes: layout.logicalSectorBytes,
+      table: layout.table,
+      firmware: 'bios',
+    });
+    expect(await console.heard('preflight-result')).toMatchObject({ jobId: 'job-2', ok: true });
+    await console.deploy({ jobId: 'job-2' });
+    const stopped = await console.heard('report', (m) => m.jobId === 'job-1');
+    expect(stopped.report).toMatchObject({ ok: false, root: '' });
+    expect(stopped.report.error).toBe('The console started job job-2 instead; this one is unfinished');
+    expect((await console.heard('report', (m) => m.jobId === 'job-2')).report).toMatchObject({ ok: true });
+    await mustHoldImage();
+  });
+
+  it('refuses another job while the console still has the running one, and says what to do', async () => {
+    await setUp();
+    startAgent();
+    const first = await console.connected();
+    await console.deploy({ rateBytesPerSecond: 2_000_000 });
+    await console.heard('progress', (m) => m.doneBytes > 0);
+    first.close('a break of the network');
+    await until('the second connection', () => console.connectionCount === 2);
+    await console.deploy({ rateBytesPerSecond: 2_000_000 });
+    await console.heard('state', (m) => m.detail === 'joined again');
+    await console.deploy({ jobId: 'job-2', silent: true });
+    const refusal = await console.heard('report', (m) => m.jobId === 'job-2');
+    expect(refusal.report).toMatchObject({ ok: false, writtenBytes: 0 });
+    expect(refusal.report.error).toMatch(/^Job job-1 runs on this computer; wait for its end, or cancel it/);
+    expect((await console.heard('report', (m) => m.jobId === 'job-1')).report).toMatchObject({ ok: true });
+    await mustHoldImage();
+  });
+
   it.each([
     ['in the middle of the data', (at: number, writtenBytes: number) => writtenBytes > 4 * MIB && at >= MIB],
     ['at the very last tables', (at: number) => at > 10 * MIB - 64 * 1024],

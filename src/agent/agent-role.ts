@@ -67,6 +67,8 @@ export async function runAgent(options: AgentOptions): Promise<void> {
 
 interface Job {
   run: DeployRun;
+  /** The connection that ordered it, or joined it again, last. */
+  client: ControlClient;
   stop: AbortController;
   ended: Promise<void>;
 }
@@ -152,7 +154,7 @@ class Agent implements AsyncDisposable {
     this.#signal.addEventListener('abort', onStop, { once: true });
     try {
       client.onMessage((order) => {
-        this.#obey(order).catch((error) => {
+        this.#obey(order, client).catch((error) => {
           this.#options.logger.error({ error: errorLine(error), order: order.type }, 'order failed');
         });
       });
@@ -164,12 +166,12 @@ class Agent implements AsyncDisposable {
     }
   }
 
-  async #obey(order: ConsoleOrder): Promise<void> {
+  async #obey(order: ConsoleOrder, client: ControlClient): Promise<void> {
     switch (order.type) {
       case 'preflight':
-        return this.#answerPreflight(order);
+        return this.#answerPreflight(order, client);
       case 'deploy':
-        return this.#startJob(order.deployment);
+        return this.#startJob(order.deployment, client);
       case 'cancel':
         if (this.#job?.run.jobId === order.jobId) {
           this.#job.stop.abort(new TdError('cancelled', `Cancelled at the console: ${order.reason}`));
@@ -185,22 +187,25 @@ class Agent implements AsyncDisposable {
     }
   }
 
-  async #answerPreflight(order: Extract<ConsoleOrder, { type: 'preflight' }>): Promise<void> {
+  async #answerPreflight(
+    order: Extract<ConsoleOrder, { type: 'preflight' }>,
+    client: ControlClient,
+  ): Promise<void> {
     const { jobId, sizeBytesMin, logicalSectorBytes, table, firmware } = order;
     const machineFirmware = (this.#machine ?? (await this.#readMachine())).firmware;
     const diskRule = this.#options.diskRule ?? order.diskRule;
-    // A console that lost sight of this computer asks again before it sends the running job again.
-    const mayStart = this.#job === undefined || this.#job.run.jobId === jobId;
-    const answer = mayStart
-      ? await chooseTarget(this.#scope, {
-          diskRule,
-          sizeBytesMin,
-          logicalSectorBytes,
-          table,
-          firmware,
-          machineFirmware,
-        })
-      : { ok: false as const, reason: `Job ${this.#job?.run.jobId} runs here`, description: '' };
+    const conflict = this.#conflictOf(jobId, client);
+    const answer =
+      conflict === undefined
+        ? await chooseTarget(this.#scope, {
+            diskRule,
+            sizeBytesMin,
+            logicalSectorBytes,
+            table,
+            firmware,
+            machineFirmware,
+          })
+        : { ok: false as const, reason: conflict, description: '' };
     const reason = answer.ok ? answer.warnings.join('; ') : answer.reason;
     this.#options.logger.info(
       { jobId, ok: answer.ok, reason, disk: answer.description },
@@ -216,18 +221,39 @@ class Agent implements AsyncDisposable {
     if (!answer.ok) this.#tellProblem(answer.reason);
   }
 
+  /**
+   * Why a job cannot start now; undefined when it can. The running job goes on when it is sent again, and gives
+   * way to another one of a console that lost it, e.g. in a crash: nobody waits for it any more.
+   */
+  #conflictOf(jobId: string, client: ControlClient): string | undefined {
+    const job = this.#job;
+    if (job === undefined || job.run.jobId === jobId) return undefined;
+    const isSameConsole = job.client.certificateSha256 === client.certificateSha256;
+    if (isSameConsole && job.client !== client) return undefined;
+    return `Job ${job.run.jobId} runs on this computer; wait for its end, or cancel it at its console`;
+  }
+
   /** A job sent again, e.g. by a console that restarted, goes on where it is, or replaces the run it belongs to. */
-  async #startJob(deployment: Deployment): Promise<void> {
+  async #startJob(deployment: Deployment, client: ControlClient): Promise<void> {
+    const { jobId } = deployment;
+    const conflict = this.#conflictOf(jobId, client);
+    if (conflict !== undefined) {
+      this.#link.sendSurely({ type: 'report', jobId, report: refusalReport(conflict) });
+      return;
+    }
     const before = this.#job;
     if (before !== undefined) {
-      if (before.run.jobId !== deployment.jobId) {
-        const error = `Job ${before.run.jobId} runs here; wait for its end or cancel it`;
-        this.#link.sendSurely({ type: 'report', jobId: deployment.jobId, report: refusalReport(error) });
+      if (before.run.rejoin(deployment)) {
+        before.client = client;
         return;
       }
-      if (before.run.rejoin(deployment)) return;
-      before.stop.abort(new TdError('cancelled', 'The console started the job again'));
+      const isAgain = before.run.jobId === jobId;
+      const reason = isAgain
+        ? 'The console started the job again'
+        : `The console started job ${jobId} instead`;
+      before.stop.abort(new TdError('cancelled', `${reason}; this one is unfinished`));
       await before.ended;
+      return this.#startJob(deployment, client);
     }
     const stop = new AbortController();
     const run = new DeployRun(deployment, {
@@ -246,7 +272,7 @@ class Agent implements AsyncDisposable {
         'consolePatienceMs',
       ]),
     });
-    const job: Job = { run, stop, ended: Promise.resolve() };
+    const job: Job = { run, client, stop, ended: Promise.resolve() };
     this.#job = job;
     job.ended = this.#runJob(job, deployment).catch((error) => {
       this.#options.logger.error({ error: errorLine(error) }, 'job ended badly');
