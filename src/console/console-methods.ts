@@ -1,10 +1,13 @@
 import { z } from 'zod';
+import type { Identity } from '../control/identity.ts';
 import { sleep } from '../lib/clock.ts';
 import { checked } from './checked-params.ts';
 import type { ConsoleCore } from './console-core.ts';
+import type { SettingsStore } from './console-settings.ts';
 import type { ConsoleStatus } from './console-status.ts';
 import { deployRequestSchema } from './deploy-request.ts';
 import { logMethods } from './methods/log-methods.ts';
+import { settingsMethods } from './methods/settings-methods.ts';
 import type { RpcMethods } from './rpc-server.ts';
 import { isEnded } from './store.ts';
 
@@ -18,9 +21,19 @@ const cancelParams = jobParams.extend({
   reason: z.string().min(1).max(500).default('cancelled at the console'),
 });
 
-/** The calls of the console's Unix socket. */
-export function consoleMethods(core: ConsoleCore, status: ConsoleStatus): RpcMethods {
+/** What the calls work on; each area's method table takes what it needs. */
+export interface ConsoleParts {
+  core: ConsoleCore;
+  status: ConsoleStatus;
+  settings: SettingsStore;
+  identity: Identity;
+}
+
+/** The calls of the console: of its Unix socket and of the screens in the same process. */
+export function consoleMethods(parts: ConsoleParts): RpcMethods {
+  const { core, status } = parts;
   return {
+    ...settingsMethods(parts),
     ...logMethods(core),
     status: async () => status,
     computers: async () => core.computerViews(),

@@ -16,6 +16,7 @@ import { type ConsoleStatus, consoleMethods } from './console-methods.ts';
 import { type ConsolePaths, consolePaths } from './console-paths.ts';
 import type { ConsolePorts } from './console-ports.ts';
 import { showConsole } from './console-screen.ts';
+import { SettingsStore } from './console-settings.ts';
 import type { DeployLimits } from './deploy-request.ts';
 import { SessionPlaces, type StartMulticast } from './deploy-session.ts';
 import { ImageLibrary } from './image-library.ts';
@@ -61,7 +62,12 @@ export async function runConsole(options: ConsoleOptions): Promise<void> {
   const name = options.name ?? hostname();
   const paths = consolePaths(options.dataDir, options.imagesDir);
   await prepareFolders(paths, logger);
-  const network = await findNetwork(options.interface);
+  const ownPorts: number[] = [];
+  const settings = await SettingsStore.open(paths.data, {
+    defaultTemplatesDir: paths.templates,
+    ownPorts: () => ownPorts,
+  });
+  const network = await findNetwork(options.interface ?? (settings.get().interface || undefined));
   const identity = await openIdentity(paths.identity, { name, logger });
   await using stack = new AsyncDisposableStack();
   const store = stack.use(ConsoleStore.open(paths.database, { logger }));
@@ -70,6 +76,7 @@ export async function runConsole(options: ConsoleOptions): Promise<void> {
   await recover(store, library);
   const core = newCore({ store, library, network, options });
   const ports = await listen(stack, { core, identity, network, name, options });
+  ownPorts.push(ports.control, ports.service);
   const status: ConsoleStatus = {
     name,
     version: PROGRAM_VERSION,
@@ -80,7 +87,8 @@ export async function runConsole(options: ConsoleOptions): Promise<void> {
     dataDir: paths.data,
     imagesDir: paths.images,
   };
-  stack.use(await startRpcServer(paths.socket, { methods: consoleMethods(core, status), logger }));
+  const methods = consoleMethods({ core, status, settings, identity });
+  stack.use(await startRpcServer(paths.socket, { methods, logger }));
   stack.defer(showConsole(core, { screen, status }));
   store.addEvent({
     kind: 'console-started',
