@@ -26,12 +26,11 @@ export interface PxeExport {
 /** Writes a PXE tree that starts the given mode at once. */
 export async function exportPxe(console: ConsoleProcess, dest: string, options: PxeExport): Promise<string> {
   const params = (options.params ?? []).flatMap((param) => ['--param', param]);
-  await console.run(['export', 'pxe', dest, '--timeout', '0', ...params]);
-  await editMenuSettings(dest, { td_default: options.mode });
+  await console.run(['export', 'pxe', dest, '--mode', options.mode, '--timeout', '0', ...params]);
   return dest;
 }
 
-/** Changes the one file of a PXE tree that differs from tree to tree, as an administrator does by hand. */
+/** Changes the one file of a PXE tree that differs from tree to tree, by hand: with values `export` would refuse. */
 export async function editMenuSettings(pxeDir: string, settings: Record<string, string>): Promise<void> {
   const path = join(pxeDir, 'boot/grub/settings.cfg');
   let text = await readFile(path, 'utf8');

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
+import { writeFixtureMedia } from '../media/media-tree-fixture.ts';
 import { DeployProgress } from './commands/deploy-progress.ts';
 import { textTable } from './commands/text-table.ts';
 import { registerConsoleCommands } from './console-commands.ts';
@@ -135,11 +136,26 @@ describe('the commands of a console', () => {
       ['deploy', '--image', 'office', '--wait-for', '1.5'],
       ['export', 'floppy', join(lab.dir, 'x')],
       ['export', 'pxe', join(lab.dir, 'x'), '--console', 'a b', '--media', lab.dir],
+      ['export', 'pxe', join(lab.dir, 'x'), '--mode', 'deploy', '--media', lab.dir],
       ['console', '--ports', 'control=x'],
     ]) {
       expect(await totaldeploy(lab.dir, ...args).ended, args.join(' ')).toMatchObject({ code: 'usage' });
     }
     expect((await lab.rpc.call('jobs')) as unknown[]).toEqual([]);
+  });
+
+  it('export a boot menu that starts what --mode says', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'td-export-'));
+    try {
+      const media = join(dir, 'media');
+      await writeFixtureMedia(media);
+      const run = totaldeploy(dir, 'export', 'pxe', join(dir, 'out'), '--media', media, '--mode', 'backup');
+      expect(await run.ended).toBeUndefined();
+      const settings = await readFile(join(dir, 'out/boot/grub/settings.cfg'), 'utf8');
+      expect(settings).toContain("set td_default='backup'\n");
+    } finally {
+      await rm(dir, { recursive: true, force: true });
+    }
   });
 
   it('export with the identity of the console, made before its first start if need be', async () => {

@@ -110,6 +110,7 @@ function registerExport(command: NewCommand, context: ConsoleCommandContext): vo
     .argument('<dest>', 'a new folder (pxe) or file')
     .option('--console <host[:port]>', 'fixed address of this console; default it is searched for')
     .option('--media <dir>', 'the boot files; default beside the program')
+    .option('--mode <mode>', 'what the boot menu starts by itself: menu, agent, backup or console')
     .option('--timeout <seconds>', "the boot menu's waiting time, or none")
     .option('--param <td.name=value...>', 'boot parameters that are always set')
     .option('--server <address>', "pxe only: the TFTP server's address")

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { openIdentity, siteOf } from '../../control/identity.ts';
 import { TdError } from '../../lib/errors.ts';
 import { EXPORT_KINDS, type ExportKind, exportMedia } from '../../media/export.ts';
-import { parseHostPort } from '../../schema/boot-params.ts';
+import { BOOT_MODES, type BootMode, parseHostPort } from '../../schema/boot-params.ts';
 import { consolePaths } from '../console-paths.ts';
 import type { ConsoleCommandContext } from './console-command-context.ts';
 
@@ -13,6 +13,8 @@ export interface ExportFlags {
   media?: string;
   /** `HOST[:PORT]`; without it computers find the console by discovery. */
   console?: string;
+  /** Default: what the kind's name says; pxe starts agents, usb asks. */
+  mode?: string;
   timeout?: string;
   param?: string[];
   server?: string;
@@ -39,12 +41,21 @@ export async function runExport(
     site: siteOf(identity, address),
     extraParams: flags.param ?? [],
     signal: context.signal,
+    ...(flags.mode === undefined ? {} : { defaultMode: bootMode(flags.mode) }),
     ...(flags.timeout === undefined ? {} : { timeoutSeconds: menuSeconds(flags.timeout) }),
     ...(flags.server === undefined ? {} : { serverAddress: flags.server }),
   });
   context.out(
     `Wrote "${dest}"; computers started from it trust this console (${identity.certificateSha256.slice(0, 16)}…)\n`,
   );
+}
+
+function bootMode(text: string): BootMode {
+  const found = BOOT_MODES.find((mode) => mode === text);
+  if (found === undefined) {
+    throw new TdError('usage', `Cannot start "${text}" by default: use ${BOOT_MODES.join(', ')}`);
+  }
+  return found;
 }
 
 function menuSeconds(text: string): number | null {
