@@ -161,6 +161,8 @@ export interface LicenceStatus {
   /** A server licence stands in for a workstation one: by itself, or only when asked. */
   substitute: 'auto' | 'ask';
   computers: { computerId: string; name: string; kind: 'server' | 'workstation'; since: string }[];
+  /** Why the licence kept here cannot be used; no further computer is deployed to then. */
+  problem?: string;
 }
 
 export interface ConsoleSettings {

@@ -1,9 +1,10 @@
 import { Option } from 'commander';
 import { type NewCommand, numberIn } from './command-options.ts';
 import type { ConsoleCommandContext } from './console-command-context.ts';
+import type { LicenceFlags } from './licence-command.ts';
 import type { LogFlags } from './log-command.ts';
 
-/** Adds `log`; what it runs is imported when it runs. */
+/** Adds `log` and `licence`; what it runs is imported when it runs. */
 export function registerReportCommands(command: NewCommand, context: ConsoleCommandContext): void {
   command('log', 'Show what happened, oldest first.', 'log --computer 52:54:00:12:00:07 --level warn')
     .option('--job <id>', 'only this job')
@@ -14,4 +15,14 @@ export function registerReportCommands(command: NewCommand, context: ConsoleComm
     .option('--follow', 'go on with what happens, until Ctrl-C')
     .option('--json', 'print JSON; with --follow one object a line')
     .action(async (flags: LogFlags) => (await import('./log-command.ts')).runLog(flags, context));
+  command(
+    'licence',
+    'Show which computers use a licence, load a licence, say whether server licences may stand in.',
+    'licence load acme.licence',
+  )
+    .argument('[words...]', 'show, load FILE, or substitute auto|ask')
+    .option('--json', 'print JSON')
+    .action(async (words: string[], flags: LicenceFlags) =>
+      (await import('./licence-command.ts')).runLicence(words, { flags, context }),
+    );
 }
