@@ -63,6 +63,12 @@ export function chooseDisk(
   return { ok: true, disk: select(candidates, rule.selector)! };
 }
 
+/** Why a rule is not understood, or undefined. */
+export function diskRuleProblem(ruleText: string): string | undefined {
+  const rule = parseRule(ruleText);
+  return typeof rule === 'string' ? rule : undefined;
+}
+
 function select(disks: readonly MachineDisk[], selector: Selector): MachineDisk | undefined {
   if (selector === 'smallest') return disks.toSorted((a, b) => a.sizeBytes - b.sizeBytes)[0];
   if (selector === 'largest') return disks.toSorted((a, b) => b.sizeBytes - a.sizeBytes)[0];
