@@ -17,6 +17,7 @@ import { restoreImage } from '../image/restore.ts';
 import { TdError } from '../lib/errors.ts';
 import { silentLog } from '../lib/log.ts';
 import type { Screen } from '../lib/screen.ts';
+import { superviseRole } from '../preos/role-supervisor.ts';
 import { registerBackupCommand } from './backup-command.ts';
 import { parsePartitions } from './backup-command-run.ts';
 import { runBackup } from './backup-role.ts';
@@ -77,12 +78,20 @@ describe('runBackup to a path', () => {
     expect(await readdir(folder)).toEqual(['disk', 'lab pc.sco']);
   });
 
-  it('never replaces an image that is there', async () => {
+  it('never replaces an image that is there, and the Pre-OS tells so once', async () => {
     const path = join(folder, 'a.sco');
     await writeFile(path, 'precious');
-    await expect(runBackup({ ...common(), to: path })).rejects.toMatchObject({ code: 'refused' });
+    const work = async () => void (await runBackup({ ...common(), to: path }));
+    const end = await superviseRole(work, {
+      title: 'Backup agent',
+      screen,
+      logger: silentLog,
+      signal: new AbortController().signal,
+    });
+    expect(end).toMatchObject({ kind: 'failed' });
     expect(await readFile(path, 'utf8')).toBe('precious');
-    expect(milestones.at(-1)).toMatch(/^TOTALDEPLOY failed: Cannot write ".*a.sco": the file exists/);
+    const failures = milestones.filter((line) => line.includes('failed:'));
+    expect(failures).toEqual([expect.stringMatching(/^failed: Cannot write ".*a.sco": the file exists/)]);
   });
 
   it('leaves nothing behind when it is cancelled', async () => {
@@ -116,8 +125,8 @@ describe('runBackup to a path', () => {
     const backup = runBackup({ ...common(), to: to() });
     await expect(backup).rejects.toMatchObject({ code });
     await expect(backup).rejects.toThrow(message);
-    expect(milestones.at(-1)).toMatch(/^TOTALDEPLOY failed: /);
-    expect(milestones.at(-1)).not.toContain('\n');
+    expect(problems.at(-1)).toContain(message);
+    expect(problems.at(-1)).not.toContain('\n');
   });
 
   it('refuses to store an image of a disk over that disk', async () => {
@@ -323,7 +332,7 @@ describe('runBackup to a console', () => {
     await until(() => fake.messages.some((message) => message.type === 'capture-end'));
     expect(fake.upload.end).toMatch(/^aborted/);
     expect(fake.messages.at(-1)).toMatchObject({ type: 'capture-end', ok: false });
-    expect(milestones.at(-1)).toMatch(/^TOTALDEPLOY failed: .*the disk of the images is full/);
+    expect(problems.at(-1)).toContain('the disk of the images is full');
   });
 
   it('stops when the console cancels', async () => {

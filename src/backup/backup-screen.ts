@@ -47,9 +47,9 @@ export class BackupScreen {
     this.#show({ fraction: 1 });
   }
 
+  /** Shown only: whoever runs the role tells what it ended with, once. */
   failed(line: string): void {
     this.#activity = 'The capture failed; nothing was stored';
-    this.#screen.milestone(`TOTALDEPLOY failed: ${line}`);
     this.#show({
       problems: [line],
       hints: ['Mend what is named above, then start this computer from the medium again.'],
