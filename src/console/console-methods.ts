@@ -6,6 +6,8 @@ import type { ConsoleCore } from './console-core.ts';
 import type { SettingsStore } from './console-settings.ts';
 import type { ConsoleStatus } from './console-status.ts';
 import { deployRequestSchema } from './deploy-request.ts';
+import type { Licences } from './licences.ts';
+import { licenceMethods } from './methods/licence-methods.ts';
 import { logMethods } from './methods/log-methods.ts';
 import { settingsMethods } from './methods/settings-methods.ts';
 import type { RpcMethods } from './rpc-server.ts';
@@ -26,6 +28,7 @@ export interface ConsoleParts {
   core: ConsoleCore;
   status: ConsoleStatus;
   settings: SettingsStore;
+  licences: Licences;
   identity: Identity;
 }
 
@@ -35,6 +38,7 @@ export function consoleMethods(parts: ConsoleParts): RpcMethods {
   return {
     ...settingsMethods(parts),
     ...logMethods(core),
+    ...licenceMethods(parts),
     status: async () => status,
     computers: async () => core.computerViews(),
     images: async () => core.library.list(),

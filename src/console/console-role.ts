@@ -21,10 +21,11 @@ import type { DeployLimits } from './deploy-request.ts';
 import { SessionPlaces, type StartMulticast } from './deploy-session.ts';
 import { ImageLibrary } from './image-library.ts';
 import type { PartialFile } from './image-upload.ts';
+import { Licences } from './licences.ts';
 import { type ConsoleNetwork, chooseNetwork } from './network-choice.ts';
 import { isConsoleAlive } from './rpc-client.ts';
 import { startRpcServer } from './rpc-server.ts';
-import { ConsoleStore } from './store.ts';
+import { ConsoleStore, type NewEvent } from './store.ts';
 
 export interface ConsoleOptions {
   dataDir: string;
@@ -74,6 +75,8 @@ export async function runConsole(options: ConsoleOptions): Promise<void> {
   await chmod(paths.database, 0o600);
   const library = stack.use(new ImageLibrary(paths.images));
   await recover(store, library);
+  const addEvent = (event: NewEvent) => store.addEvent(event);
+  const licences = stack.use(await Licences.open(paths.data, { addEvent, logger }));
   const core = newCore({ store, library, network, options });
   const ports = await listen(stack, { core, identity, network, name, options });
   ownPorts.push(ports.control, ports.service);
@@ -87,7 +90,7 @@ export async function runConsole(options: ConsoleOptions): Promise<void> {
     dataDir: paths.data,
     imagesDir: paths.images,
   };
-  const methods = consoleMethods({ core, status, settings, identity });
+  const methods = consoleMethods({ core, status, settings, identity, licences });
   stack.use(await startRpcServer(paths.socket, { methods, logger }));
   stack.defer(showConsole(core, { screen, status }));
   store.addEvent({
