@@ -15,10 +15,19 @@ import type { Site } from '../schema/site.ts';
 import { waitingView } from './agent-screen.ts';
 import { ConsoleLink, locateConsole } from './console-link.ts';
 import { DeployRun, type DeployRunOptions } from './deploy-run.ts';
-import { chooseTarget, disksInScope, type TargetScope } from './target-disk.ts';
+import { AgentOffers } from './offers.ts';
+import {
+  chooseTarget,
+  disksInScope,
+  type TargetAnswer,
+  type TargetRequest,
+  type TargetScope,
+} from './target-disk.ts';
 
 const FIRST_WAIT_MS = 1000;
 const WAIT_MS_MAX = 30_000;
+/** A running job needs its console back soon. */
+const WAIT_MS_MAX_IN_JOB = 3000;
 /** Before the computer goes down, a report waits this long for a console that is away. */
 const REPORT_PATIENCE_MS = 60_000;
 /** A sent report needs a moment to leave the machine. */
@@ -49,9 +58,11 @@ export interface AgentOptions {
   openDevice?: DeployRunOptions['openDevice'];
   /** No multicast for this long: the rest comes over TCP. */
   silenceMsMax?: number;
-  /** The console away and no multicast either: a job fails after this long. Default 20,000. */
+  /** The console away and no multicast either: a job fails after this long. Default 120,000. */
   consolePatienceMs?: number;
   firstWaitMs?: number;
+  /** Called once with what the console offers to the person here, now and later. */
+  onOffers?(offers: AgentOffers): void;
 }
 
 /**
@@ -77,18 +88,25 @@ class Agent implements AsyncDisposable {
   readonly #options: AgentOptions;
   readonly #scope: TargetScope;
   readonly #link = new ConsoleLink();
+  readonly #offers: AgentOffers;
   readonly #over = new AbortController();
   readonly #signal: AbortSignal;
   #machine: Machine | undefined;
   #job: Job | undefined;
   #lastProblem = '';
   #lastReport: TargetReport | undefined;
+  #lastJobId = '';
 
   constructor(options: AgentOptions) {
     this.#options = options;
     this.#scope =
       options.diskFile === undefined ? { kind: 'disks' } : { kind: 'file', path: options.diskFile };
     this.#signal = AbortSignal.any([options.signal, this.#over.signal]);
+    this.#offers = new AgentOffers({
+      send: (message) => this.#job === undefined && this.#link.send(message),
+      chooseDisk: (offer) => this.#chooseDisk(offer),
+    });
+    options.onOffers?.(this.#offers);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -111,7 +129,7 @@ class Agent implements AsyncDisposable {
         this.#tellProblem(errorLine(error));
         this.#showWaiting(`Trying again in ${Math.ceil(waitMs / 1000)} s`);
         await sleep(waitMs, this.#signal).catch(() => {});
-        waitMs = Math.min(waitMs * 2, WAIT_MS_MAX);
+        waitMs = Math.min(waitMs * 2, this.#job === undefined ? WAIT_MS_MAX : WAIT_MS_MAX_IN_JOB);
       }
     }
     if (this.#options.once === true && this.#lastReport?.ok === false) {
@@ -137,6 +155,7 @@ class Agent implements AsyncDisposable {
       machine: this.#machine,
       logger,
       signal: this.#signal,
+      ...(this.#job === undefined ? {} : { job: this.#job.run.standing }),
       ...(local === undefined ? {} : { localAddress: local }),
     });
     this.#lastProblem = '';
@@ -162,6 +181,7 @@ class Agent implements AsyncDisposable {
       if (!this.#signal.aborted)
         throw new TdError('network', `The connection to the console ended: ${reason}`);
     } finally {
+      this.#offers.disconnected();
       this.#signal.removeEventListener('abort', onStop);
     }
   }
@@ -178,9 +198,11 @@ class Agent implements AsyncDisposable {
         }
         return;
       case 'power':
-        this.#job?.stop.abort(new TdError('cancelled', `The console ordered: ${order.action}`));
-        await this.#job?.ended;
-        return this.#actPower(order.action);
+        return this.#obeyPower(order.action);
+      case 'offers':
+      case 'offer-answer':
+        this.#offers.heard(order);
+        return;
       case 'capture-accept':
       case 'capture-refuse':
         this.#options.logger.debug({ type: order.type }, 'not for a deploy agent');
@@ -191,21 +213,8 @@ class Agent implements AsyncDisposable {
     order: Extract<ConsoleOrder, { type: 'preflight' }>,
     client: ControlClient,
   ): Promise<void> {
-    const { jobId, sizeBytesMin, logicalSectorBytes, table, firmware } = order;
-    const machineFirmware = (this.#machine ?? (await this.#readMachine())).firmware;
-    const diskRule = this.#options.diskRule ?? order.diskRule;
-    const conflict = this.#conflictOf(jobId, client);
-    const answer =
-      conflict === undefined
-        ? await chooseTarget(this.#scope, {
-            diskRule,
-            sizeBytesMin,
-            logicalSectorBytes,
-            table,
-            firmware,
-            machineFirmware,
-          })
-        : { ok: false as const, reason: conflict, description: '' };
+    const { jobId } = order;
+    const answer = await this.#judge(order, client);
     const reason = answer.ok ? answer.warnings.join('; ') : answer.reason;
     this.#options.logger.info(
       { jobId, ok: answer.ok, reason, disk: answer.description },
@@ -219,6 +228,37 @@ class Agent implements AsyncDisposable {
       disk: answer.description.slice(0, 1000),
     });
     if (!answer.ok) this.#tellProblem(answer.reason);
+  }
+
+  async #judge(
+    order: Extract<ConsoleOrder, { type: 'preflight' }>,
+    client: ControlClient,
+  ): Promise<TargetAnswer> {
+    const conflict = this.#conflictOf(order.jobId, client);
+    if (conflict !== undefined) return { ok: false, reason: conflict, description: '' };
+    const answer = await this.#chooseDisk(order);
+    const objection = answer.ok ? this.#offers.objection(order.jobId, answer.disk) : undefined;
+    if (objection === undefined) return answer;
+    return { ok: false, reason: objection, description: answer.description };
+  }
+
+  async #chooseDisk(needs: TargetRequest): Promise<TargetAnswer> {
+    const { diskRule, sizeBytesMin, logicalSectorBytes, table, firmware } = needs;
+    return await chooseTarget(this.#scope, {
+      diskRule: this.#options.diskRule ?? diskRule,
+      machineFirmware: (this.#machine ?? (await this.#readMachine())).firmware,
+      ...{ sizeBytesMin, logicalSectorBytes, table, firmware },
+    });
+  }
+
+  /** A job is never lost to a slip at the console: it has to be cancelled first. */
+  async #obeyPower(action: PowerAction): Promise<void> {
+    if (this.#job !== undefined) {
+      const text = `not ${action === 'restart' ? 'restarting' : 'shutting down'}: job ${this.#job.run.jobId} runs here`;
+      this.#link.send({ type: 'log', level: 'warn', text });
+      return;
+    }
+    await this.#actPower(action);
   }
 
   /**
@@ -242,6 +282,11 @@ class Agent implements AsyncDisposable {
       return;
     }
     const before = this.#job;
+    if (before === undefined && this.#lastJobId === jobId && this.#lastReport?.ok === true) {
+      // It ended while the console was away: what is finished is not written again.
+      this.#link.sendSurely({ type: 'report', jobId, report: this.#lastReport });
+      return;
+    }
     if (before !== undefined) {
       if (before.run.rejoin(deployment)) {
         before.client = client;
@@ -287,6 +332,7 @@ class Agent implements AsyncDisposable {
       if (this.#job === job) this.#job = undefined;
     }
     this.#lastReport = report;
+    this.#lastJobId = deployment.jobId;
     this.#link.sendSurely({ type: 'report', jobId: deployment.jobId, report });
     const after = this.#options.after ?? deployment.after;
     if (report.ok && after !== 'wait') await this.#actPower(after);

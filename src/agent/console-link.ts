@@ -1,6 +1,6 @@
 import { type ControlClient, connectControl } from '../control/control-client.ts';
 import { findConsole } from '../control/discovery.ts';
-import type { AgentMessage } from '../control/messages.ts';
+import type { AgentMessage, Hello } from '../control/messages.ts';
 import { connectService, type GetOptions, type ServiceClient } from '../control/service-client.ts';
 import { TdError } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
@@ -94,6 +94,7 @@ export class ConsoleLink implements AsyncDisposable {
       siteKey: string | undefined;
       version: string;
       machine: Machine;
+      job?: NonNullable<Hello['job']>;
       localAddress?: string;
       logger: Logger;
       signal: AbortSignal;
@@ -119,9 +120,9 @@ export class ConsoleLink implements AsyncDisposable {
     return client;
   }
 
-  /** Sends now or not at all: progress of a moment ago interests nobody. */
-  send(message: AgentMessage): void {
-    this.#client?.send(message);
+  /** Sends now or not at all (false): progress of a moment ago interests nobody. */
+  send(message: AgentMessage): boolean {
+    return this.#client?.send(message) ?? false;
   }
 
   /** Sends now or on the next connection. */

@@ -10,6 +10,7 @@ import type { TargetReport, TargetStep } from '../schema/job.ts';
 import type { Machine } from '../schema/machine.ts';
 import { jobView } from './agent-screen.ts';
 import { checkBootEntry } from './boot-entry.ts';
+import { ChosenParts } from './chosen-parts.ts';
 import type { ConsoleLink } from './console-link.ts';
 import { type FetchedImage, fetchImage } from './image-fetch.ts';
 import { ImageReceiver, type ReceiveCounts, type SessionOptions } from './receive.ts';
@@ -19,7 +20,8 @@ import { TargetWriter } from './target-writer.ts';
 const SHOW_INTERVAL_MS = 250;
 const TELL_INTERVAL_MS = 1000;
 const LINE_CHARS_MAX = 1000;
-const CONSOLE_PATIENCE_MS = 20_000;
+/** Enough to start a console's computer again. */
+const CONSOLE_PATIENCE_MS = 120_000;
 const RECONNECT_POLL_MS = 100;
 
 export interface DeployRunOptions {
@@ -35,7 +37,7 @@ export interface DeployRunOptions {
   signal: AbortSignal;
   clock?: Clock;
   silenceMsMax?: number;
-  /** The console away and no multicast either: the job fails after this long. Default 20,000. */
+  /** The console away and no multicast either: the job fails after this long. Default 120,000. */
   consolePatienceMs?: number;
   openDevice?: typeof openBlockDevice;
   startSession?: SessionOptions['startSession'];
@@ -69,6 +71,12 @@ export class DeployRun {
 
   get jobId(): string {
     return this.#deployment.jobId;
+  }
+
+  /** How far it is, for a console that comes back. */
+  get standing(): { jobId: string; step: TargetStep; doneBytes: number; totalBytes: number } {
+    const { doneBytes, totalBytes } = this.#meter?.state() ?? { doneBytes: 0, totalBytes: 0 };
+    return { jobId: this.jobId, step: this.#step, doneBytes, totalBytes };
   }
 
   /**
@@ -114,7 +122,9 @@ export class DeployRun {
     const image = await fetchImage(this.#deployment.image, {
       get: (path, getOptions) => link.get(path, getOptions),
       signal,
+      disk: this.#deployment.disk ?? 0,
     });
+    const parts = new ChosenParts(image.layout, this.#deployment.partitions);
     const path = await this.#preflight(image);
     signal.throwIfAborted();
     await using device = await (this.#options.openDevice ?? openBlockDevice)(path, {
@@ -134,7 +144,7 @@ export class DeployRun {
     this.#writer = writer;
     let isFinished = false;
     try {
-      await this.#write(image, { writer, path });
+      await this.#write(image, { writer, parts, path });
       isFinished = true;
       return image;
     } finally {
@@ -164,28 +174,35 @@ export class DeployRun {
     return answer.path;
   }
 
-  async #write(image: FetchedImage, target: { writer: TargetWriter; path: string }): Promise<void> {
+  async #write(
+    image: FetchedImage,
+    target: { writer: TargetWriter; parts: ChosenParts; path: string },
+  ): Promise<void> {
     const { signal, verify, machine } = this.#options;
-    const { writer, path } = target;
+    const { writer, parts, path } = target;
     this.#enter('partitioning', this.#disk);
     await writer.invalidate();
+    for (const partition of parts.cleared) await writer.clear(partition);
     signal.throwIfAborted();
-    this.#meter = new ProgressMeter(image.totalBytes, this.#clock);
-    await this.#receive(image, writer);
+    this.#meter = new ProgressMeter(parts.totalBytes(image), this.#clock);
+    await this.#receive(image, { writer, parts });
     this.#tick();
     this.#tell();
     this.#enter('checking', verify === true ? 'reading everything back' : '');
     await writer.flush();
-    if (verify === true) await this.#readBack(image, writer);
+    if (verify === true) await this.#readBack(parts.totalBytes(image), writer);
     signal.throwIfAborted();
     this.#enter('boot-entry', '');
     await writer.finish();
     this.#warnings.push(...(await checkBootEntry(path, image.layout, machine)));
   }
 
-  async #receive(image: FetchedImage, writer: TargetWriter): Promise<void> {
+  async #receive(
+    image: FetchedImage,
+    { writer, parts }: { writer: TargetWriter; parts: ChosenParts },
+  ): Promise<void> {
     const { signal, link, logger, silenceMsMax, startSession } = this.#options;
-    const receiver = new ImageReceiver(image, writer, signal);
+    const receiver = new ImageReceiver(image, writer, { parts, signal });
     this.#counts = receiver.counts;
     this.#enter('receiving', this.#disk);
     const lost = new AbortController();
@@ -230,9 +247,9 @@ export class DeployRun {
     return link.get(path, getOptions);
   }
 
-  async #readBack(image: FetchedImage, writer: TargetWriter): Promise<void> {
-    this.#meter = new ProgressMeter(image.totalBytes, this.#clock);
-    const meter = this.#meter;
+  async #readBack(totalBytes: number, writer: TargetWriter): Promise<void> {
+    const meter = new ProgressMeter(totalBytes, this.#clock);
+    this.#meter = meter;
     this.#writer = undefined;
     await writer.readBack({
       signal: this.#options.signal,

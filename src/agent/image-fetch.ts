@@ -12,18 +12,17 @@ import type { ImageManifest } from '../schema/image-manifest.ts';
 const ATTEMPTS_MAX = 4;
 const FIRST_WAIT_MS = 500;
 
-/** The one disk of an image that a target takes. */
-export const IMAGE_DISK = 0;
-
 export interface FetchedImage {
   manifest: ImageManifest;
+  /** Which of the image's disks the target takes, from 0. */
+  disk: number;
   layout: DiskLayout;
   index: ImageIndex;
   /** Equal to the announced one. */
   root: string;
   /** The end of the last block: a target must be at least this big. */
   endBytes: number;
-  /** Raw bytes of all blocks. */
+  /** Raw bytes of all its blocks. */
   totalBytes: number;
 }
 
@@ -37,20 +36,21 @@ export type GetFromConsole = (path: string, options: GetOptions) => Promise<Buff
  */
 export async function fetchImage(
   announced: Deployment['image'],
-  options: { get: GetFromConsole; signal: AbortSignal },
+  options: { get: GetFromConsole; signal: AbortSignal; disk?: number },
 ): Promise<FetchedImage> {
   const { name, path } = announced;
   const manifestBytes = await getAgain(`${path}/manifest`, { ...options, bytesMax: MANIFEST_RAW_BYTES_MAX });
   const indexBytes = await getAgain(`${path}/index`, options);
-  return checkImageParts(announced, { manifestBytes, indexBytes, what: `image "${name}" from the console` });
+  const what = `image "${name}" from the console`;
+  return checkImageParts(announced, { manifestBytes, indexBytes, what, disk: options.disk ?? 0 });
 }
 
 /** Decodes and compares with what was announced; pure. */
 export function checkImageParts(
   announced: Deployment['image'],
-  parts: { manifestBytes: Buffer; indexBytes: Buffer; what: string },
+  parts: { manifestBytes: Buffer; indexBytes: Buffer; what: string; disk: number },
 ): FetchedImage {
-  const { what, manifestBytes, indexBytes } = parts;
+  const { what, manifestBytes, indexBytes, disk } = parts;
   const manifest = decodeManifest(manifestBytes, `manifest of ${what}`);
   const index = ImageIndex.decode(indexBytes, `index of ${what}`);
   checkPlaces(index, manifest);
@@ -65,10 +65,18 @@ export function checkImageParts(
       `Cannot use ${what}: it is not the one that was announced (root ${root.slice(0, 12)}, announced ${announced.root.slice(0, 12)}); check the image at the console`,
     );
   }
-  const extent = usedExtent({ index, manifest }, IMAGE_DISK);
+  const layout = manifest.disks[disk];
+  if (layout === undefined) {
+    throw new TdError(
+      'invalid',
+      `Cannot use ${what}: it has no disk ${disk}, it holds ${manifest.disks.length}`,
+    );
+  }
+  const extent = usedExtent({ index, manifest }, disk);
   return {
     manifest,
-    layout: manifest.disks[IMAGE_DISK]!,
+    disk,
+    layout,
     index,
     root,
     endBytes: extent.endBytes,

@@ -3,7 +3,8 @@ import { decodeChunk } from '../image/codec.ts';
 import { TdError } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import { type ReceiveSession, startReceiveSession } from '../multicast/receive-session.ts';
-import { type FetchedImage, type GetFromConsole, IMAGE_DISK } from './image-fetch.ts';
+import type { ChosenParts } from './chosen-parts.ts';
+import type { FetchedImage, GetFromConsole } from './image-fetch.ts';
 import type { TargetWriter } from './target-writer.ts';
 
 const ZERO_RUN_BYTES_MAX = 64 * 1024 * 1024;
@@ -39,7 +40,8 @@ export interface SessionOptions {
 export class ImageReceiver {
   readonly #image: FetchedImage;
   readonly #writer: TargetWriter;
-  /** One byte a chunk: 1 where it is on the disk. */
+  readonly #parts: ChosenParts;
+  /** One byte a chunk: 1 where it is on the disk, or not wanted there. */
   readonly #have: Uint8Array;
   readonly #delivering = new Set<Promise<unknown>>();
   /** Aborted with the first failure of the disk or the image. */
@@ -53,12 +55,18 @@ export class ImageReceiver {
     badDatagrams: 0,
   };
 
-  /** @param signal ends the writing of zeros. */
-  constructor(image: FetchedImage, writer: TargetWriter, signal: AbortSignal) {
+  /** @param options `signal` ends the writing of zeros. */
+  constructor(
+    image: FetchedImage,
+    writer: TargetWriter,
+    options: { parts: ChosenParts; signal: AbortSignal },
+  ) {
     this.#image = image;
     this.#writer = writer;
+    this.#parts = options.parts;
     this.#have = new Uint8Array(image.index.chunkCount);
-    this.#zeros = this.#writeZeros(AbortSignal.any([signal, this.#failed.signal]));
+    if (image.manifest.disks.length > 1 || this.#parts.cleared.length > 0) this.#skipUnwanted();
+    this.#zeros = this.#writeZeros(AbortSignal.any([options.signal, this.#failed.signal]));
     // Looked at when the chunks are there, but a failing disk ends their reception at once.
     this.#zeros.catch((error) => this.#failed.abort(error));
   }
@@ -138,7 +146,7 @@ export class ImageReceiver {
     try {
       const raw = await decodeChunk(this.#image.index.chunk(ordinal), bytes);
       for (const place of this.#image.index.placementsOf(ordinal)) {
-        if (place.disk === IMAGE_DISK) await this.#writer.write(place.offsetBytes, raw);
+        if (this.#isWanted(place)) await this.#writer.write(place.offsetBytes, raw);
       }
       this.#have[ordinal] = 1;
       return 'ok';
@@ -146,6 +154,18 @@ export class ImageReceiver {
       if (error instanceof TdError && error.code === 'damaged') return 'damaged';
       this.#failed.abort(error);
       throw error;
+    }
+  }
+
+  #isWanted({ disk, offsetBytes }: { disk: number; offsetBytes: number }): boolean {
+    return disk === this.#image.disk && this.#parts.isWanted(offsetBytes);
+  }
+
+  /** What this disk takes no part of is not asked for. */
+  #skipUnwanted(): void {
+    const { index } = this.#image;
+    for (let ordinal = 0; ordinal < index.chunkCount; ordinal += 1) {
+      if (!index.placementsOf(ordinal).some((place) => this.#isWanted(place))) this.#have[ordinal] = 1;
     }
   }
 
@@ -160,7 +180,7 @@ export class ImageReceiver {
     let start = 0;
     let end = 0;
     for (const { disk, offsetBytes, rawBytes } of this.#image.index.zeroPlacements()) {
-      if (disk !== IMAGE_DISK) continue;
+      if (!this.#isWanted({ disk, offsetBytes })) continue;
       if (offsetBytes !== end || end - start >= ZERO_RUN_BYTES_MAX) {
         signal.throwIfAborted();
         if (end > start) await this.#writer.writeZeros(start, end - start);

@@ -19,7 +19,7 @@ export interface TargetRequest {
 }
 
 export type TargetAnswer =
-  | { ok: true; path: string; description: string; warnings: string[] }
+  | { ok: true; path: string; disk: MachineDisk; description: string; warnings: string[] }
   | { ok: false; reason: string; description: string };
 
 /** The disks this agent may write to. @throws TdError `not-found` when the file does not exist. */
@@ -42,7 +42,7 @@ export async function chooseTarget(
   const description = answer.disk === undefined ? '' : describeDisk(answer.disk);
   if (!answer.ok || answer.disk === undefined) return { ok: false, reason: answer.reason, description };
   const path = scope.kind === 'file' ? scope.path : `/dev/${answer.disk.name.replaceAll('!', '/')}`;
-  return { ok: true, path, description, warnings: answer.warnings };
+  return { ok: true, path, disk: answer.disk, description, warnings: answer.warnings };
 }
 
 async function fileAsDisk(path: string, sectorBytes: number): Promise<MachineDisk> {

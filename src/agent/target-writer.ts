@@ -52,6 +52,15 @@ export class TargetWriter {
     await this.#device.flush();
   }
 
+  /** Zeros both ends of a partition that is not deployed: an old file system there would look alive. */
+  async clear(partition: { startBytes: number; sizeBytes: number }): Promise<void> {
+    const { startBytes, sizeBytes } = partition;
+    const bytes = Math.min(TABLE_BYTES, sizeBytes);
+    for (const offsetBytes of [startBytes, startBytes + sizeBytes - bytes]) {
+      await this.#device.write(offsetBytes, Buffer.alloc(bytes));
+    }
+  }
+
   /** Takes verified bytes; the caller may reuse the buffer afterwards. */
   async write(offsetBytes: number, bytes: Buffer): Promise<void> {
     if (this.#isBackup(offsetBytes, bytes.length)) {

@@ -33,6 +33,8 @@ export interface ControlClientOptions {
   role: Hello['role'];
   version: string;
   machine: Machine;
+  /** The job that goes on here since an earlier connection. */
+  job?: NonNullable<Hello['job']>;
   localAddress?: string;
   /** Nothing heard for this long: the console is taken for gone. Default 20,000. */
   silenceMsMax?: number;
@@ -88,6 +90,7 @@ function helloFor(socket: TLSSocket, options: ControlClientOptions): Hello {
     version: options.version.slice(0, 40),
     proof: key === undefined ? '' : siteProof(socket, key),
     machine: options.machine,
+    ...(options.job === undefined ? {} : { job: options.job }),
   };
 }
 

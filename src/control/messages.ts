@@ -20,6 +20,8 @@ export const helloSchema = z.strictObject({
   /** HMAC-SHA-256(site key, TLS exporter); empty when the medium carried no site image. */
   proof: z.union([hex(32), z.literal('')]),
   machine: machineSchema,
+  /** The job that goes on here since an earlier connection: the console follows it in place of asking anew. */
+  job: z.strictObject({ jobId, step: stepSchema, doneBytes: count, totalBytes: count }).exactOptional(),
 });
 
 /** From a computer to the console. */
@@ -53,7 +55,36 @@ export const agentMessageSchema = z.discriminatedUnion('type', [
     bytesMax: count,
   }),
   z.strictObject({ type: z.literal('capture-end'), jobId, ok: z.boolean(), error: line }),
+  /** A person at a waiting computer picked one of its offers and confirmed the disk. */
+  z.strictObject({
+    type: z.literal('choose-offer'),
+    template: imageNameSchema,
+    /** Empty where none is asked for. */
+    pin: z.string().max(64),
+  }),
 ]);
+
+/** What a disk must be to take an image, and the rule that chooses it. */
+const diskNeeds = {
+  diskRule: diskRuleSchema,
+  /** The end of the last used byte: a target disk must be at least this big. */
+  sizeBytesMin: count,
+  logicalSectorBytes: z.number().int(),
+  table: z.enum(['gpt', 'mbr', 'none']),
+  /** Firmware the image was taken on, for a warning. */
+  firmware: z.enum(['bios', 'uefi', 'unknown']),
+};
+
+/** A template that a person at a waiting computer may start there. */
+export const offerSchema = z.strictObject({
+  name: imageNameSchema,
+  comment: z.string().max(500),
+  image: line,
+  needsPin: z.boolean(),
+  ...diskNeeds,
+});
+
+export const OFFERS_MAX = 200;
 
 /** Everything a target needs to receive one image. */
 export const deploymentSchema = z.strictObject({
@@ -82,6 +113,10 @@ export const deploymentSchema = z.strictObject({
   /** Rule that chose the disk in pre-flight. */
   diskRule: diskRuleSchema,
   after: afterSchema,
+  /** Which disk of the image, from 0; absent for the first one. */
+  disk: z.number().int().min(0).max(15).exactOptional(),
+  /** The partitions that are written beside the boot areas; absent for all. */
+  partitions: z.array(z.number().int().min(1).max(256)).min(1).max(256).exactOptional(),
 });
 
 /** From the console to a computer. */
@@ -98,20 +133,20 @@ export const consoleMessageSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('refuse'), reason: line }),
   z.strictObject({ type: z.literal('ping') }),
   /** Asks every target whether it can, before any byte is written anywhere. */
-  z.strictObject({
-    type: z.literal('preflight'),
-    jobId,
-    diskRule: diskRuleSchema,
-    /** The end of the last used byte: a target disk must be at least this big. */
-    sizeBytesMin: count,
-    logicalSectorBytes: z.number().int(),
-    table: z.enum(['gpt', 'mbr', 'none']),
-    /** Firmware the image was taken on, for a warning. */
-    firmware: z.enum(['bios', 'uefi', 'unknown']),
-  }),
+  z.strictObject({ type: z.literal('preflight'), jobId, ...diskNeeds }),
   z.strictObject({ type: z.literal('deploy'), deployment: deploymentSchema }),
   z.strictObject({ type: z.literal('cancel'), jobId, reason: line }),
+  /** Obeyed only while no job runs. */
   z.strictObject({ type: z.literal('power'), action: z.enum(['shutdown', 'restart']) }),
+  /** All offers there are now; replaces earlier ones. */
+  z.strictObject({ type: z.literal('offers'), offers: z.array(offerSchema).max(OFFERS_MAX) }),
+  /** Answers `choose-offer`: the job, or why not. */
+  z.strictObject({
+    type: z.literal('offer-answer'),
+    template: imageNameSchema,
+    jobId: z.union([jobId, z.literal('')]),
+    reason: line,
+  }),
   z.strictObject({
     type: z.literal('capture-accept'),
     jobId,
@@ -124,4 +159,5 @@ export const consoleMessageSchema = z.discriminatedUnion('type', [
 export type Hello = z.infer<typeof helloSchema>;
 export type AgentMessage = z.infer<typeof agentMessageSchema>;
 export type ConsoleMessage = z.infer<typeof consoleMessageSchema>;
+export type Offer = z.infer<typeof offerSchema>;
 export type Deployment = z.infer<typeof deploymentSchema>;
