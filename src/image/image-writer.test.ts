@@ -2,7 +2,9 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { TdError } from '../lib/errors.ts';
+import { checkImage } from './check.ts';
 import { decodeVerified } from './codec.ts';
+import { openFileSink } from './file-sink.ts';
 import { openImage } from './image-reader.ts';
 import { createImageWriter, type ImageSink } from './image-writer.ts';
 import {
@@ -68,6 +70,31 @@ describe('image writer', () => {
       images.push(sink.bytes());
     }
     expect(images[0]!.equals(images[1]!)).toBe(true);
+  });
+
+  it('writes checkpoints by time through zeros and repeated blocks, so that no receiver waits in vain', async () => {
+    await using folder = await temporaryFolder();
+    const path = join(folder.path, 'zeros.sco');
+    const clock = { now: 0, nowMs: () => clock.now };
+    const sink = await openFileSink(path);
+    const longest = { atMs: 0, ms: 0 };
+    const write = sink.write.bind(sink);
+    sink.write = async (bytes) => {
+      longest.ms = Math.max(longest.ms, clock.now - longest.atMs);
+      longest.atMs = clock.now;
+      await write(bytes);
+    };
+    await using writer = createImageWriter(sink, { chunkBytes: 65_536, clock });
+    for (let i = 0; i < 600; i += 1) {
+      clock.now += 1000;
+      await writer.add({ disk: 0, offsetBytes: i * 512 }, i < 300 ? Buffer.alloc(512) : words(512, 1));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await writer.finish(manifestDraft(600 * 512));
+    expect(longest.ms).toBeLessThan(60_000);
+    expect(await checkImage(path)).toMatchObject({ ok: true, problems: [] });
+    await using reader = await openImage(path);
+    expect(reader.index.placementCount).toBe(600);
   });
 
   it('writes checkpoints that hold the index so far', async () => {

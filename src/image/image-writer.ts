@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
+import { type Clock, monotonicClock } from '../lib/clock.ts';
 import { TdError } from '../lib/errors.ts';
 import type { ImageManifest } from '../schema/image-manifest.ts';
 import { encodeCheckpoint } from './checkpoint.ts';
@@ -30,6 +31,12 @@ import { decodeSuperblock, encodeSuperblock } from './superblock.ts';
 /** Chunks read but not yet compressed, beyond those the threads work on. */
 const WAITING_CHUNKS = 2;
 
+/**
+ * Zeros and blocks that are there already write nothing, and a console takes a long silence for a broken connection:
+ * after this long a checkpoint is written early.
+ */
+const SILENCE_MS_MAX = 20_000;
+
 /** Where an image goes: a file or an upload, written forward only. */
 export interface ImageSink {
   /** The bytes must be taken or copied before it resolves; the writer does not change them afterwards. */
@@ -51,6 +58,7 @@ export interface ImageWriterOptions {
   chunkBytes?: number;
   /** Chunks compressed at the same time; default: one more than there are processors. */
   encodesInFlightMax?: number;
+  clock?: Clock;
 }
 
 /** What the caller knows of the image; the writer fills in the rest. */
@@ -91,6 +99,7 @@ export class ImageWriter implements AsyncDisposable {
   readonly chunkBytes: number;
   readonly #sink: ImageSink;
   readonly #level: number;
+  readonly #clock: Clock;
   readonly #epoch = 0;
   readonly #builder = new IndexBuilder();
   readonly #slots: Semaphore;
@@ -105,6 +114,7 @@ export class ImageWriter implements AsyncDisposable {
   #checkpointedPlacements = 0;
   #checkpointCount = 0;
   #lastCheckpointOffset = 0;
+  #wroteAtMs: number;
 
   /** Use {@link createImageWriter}. */
   constructor(sink: ImageSink, options: ImageWriterOptions) {
@@ -123,6 +133,8 @@ export class ImageWriter implements AsyncDisposable {
     }
     this.#sink = sink;
     this.#level = level;
+    this.#clock = options.clock ?? monotonicClock;
+    this.#wroteAtMs = this.#clock.nowMs();
     this.chunkBytes = chunkBytes;
     this.#slots = new Semaphore(encodes + WAITING_CHUNKS);
     this.#tail = this.#guard(() => this.#writeSuperblocks());
@@ -153,6 +165,7 @@ export class ImageWriter implements AsyncDisposable {
         ? `has ${raw.length} bytes, chunks ${this.chunkBytes}`
         : placementProblem(target);
     if (problem !== undefined) throw new TdError('invalid', `Cannot add to the image: the block ${problem}`);
+    this.#breakSilence();
     if (isZero(raw)) {
       this.#builder.addPlacement({ ...target, chunk: null });
       this.#rawBytes += raw.length;
@@ -230,6 +243,7 @@ export class ImageWriter implements AsyncDisposable {
   async #write(bytes: Buffer): Promise<void> {
     await this.#sink.write(bytes);
     this.#fileOffset += bytes.length;
+    this.#wroteAtMs = this.#clock.nowMs();
   }
 
   async #writeSuperblocks(): Promise<void> {
@@ -288,11 +302,18 @@ export class ImageWriter implements AsyncDisposable {
     await this.#write(payload.stored);
   }
 
-  async #writeCheckpoints(): Promise<void> {
+  #breakSilence(): void {
+    const nowMs = this.#clock.nowMs();
+    if (nowMs - this.#wroteAtMs < SILENCE_MS_MAX) return;
+    this.#wroteAtMs = nowMs;
+    this.#tail = this.#guard(() => this.#writeCheckpoints({ early: true }), this.#tail);
+  }
+
+  async #writeCheckpoints({ early } = { early: false }): Promise<void> {
     const due = () =>
       this.#builder.chunkCount - this.#checkpointedChunks >= CHECKPOINT_CHUNKS ||
       this.#builder.placementCount - this.#checkpointedPlacements >= CHECKPOINT_PLACEMENTS_MAX;
-    while (due()) {
+    for (let first = early; first || due(); first = false) {
       const firstChunk = this.#checkpointedChunks;
       const firstPlacement = this.#checkpointedPlacements;
       const endChunk = Math.min(this.#builder.chunkCount, firstChunk + CHECKPOINT_CHUNKS);
