@@ -1,15 +1,26 @@
-import { readdir, rm, statfs } from 'node:fs/promises';
+import { rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ServedImage } from '../control/image-service.ts';
 import { type ImageReader, openImage } from '../image/image-reader.ts';
-import { errnoOf, errorLine, TdError } from '../lib/errors.ts';
-import { imageNameSchema } from '../schema/image-manifest.ts';
+import { errorLine, TdError } from '../lib/errors.ts';
+import {
+  checkedName,
+  type FoundImage,
+  filesEndingIn,
+  IMAGE_SUFFIX,
+  type ImagePlace,
+  ImagePlaces,
+} from './image-places.ts';
+import { SlowFolder } from './slow-folder.ts';
 
-export const IMAGE_SUFFIX = '.sco';
+export { IMAGE_SUFFIX } from './image-places.ts';
 export const PARTIAL_SUFFIX = '.sco.partial';
+/** The place every console has: `images` in its data directory, or where `--images` says. */
+export const OWN_PLACE_ID = 'images';
 /** An image nobody asks for any more stays open this long. */
 const IDLE_MS = 30_000;
-const FILES_MAX = 100_000;
+/** An index of a terabyte's image has some ten megabytes. */
+const OPEN_MS_MAX = 30_000;
 
 /** One image file as `images` lists it. */
 export interface ImageEntry {
@@ -40,51 +51,90 @@ interface OpenImage {
   idleTimer: NodeJS.Timeout | undefined;
 }
 
-/** The images in one folder; readers are shared while they are used. */
+export interface LibraryOptions {
+  /** Further places, as they are at the moment; the library's own folder is always the first. */
+  places?: () => readonly ImagePlace[];
+  /** Where captures go; default the library's own folder. */
+  captureFolder?: () => SlowFolder | undefined;
+}
+
+/** The images in all places; readers are shared while they are used. */
 export class ImageLibrary implements AsyncDisposable {
-  readonly dir: string;
+  readonly #own: SlowFolder;
+  readonly #options: LibraryOptions;
+  readonly #places: ImagePlaces;
+  /** By path. */
   readonly #open = new Map<string, OpenImage>();
 
-  constructor(dir: string) {
-    this.dir = dir;
+  constructor(dir: string, options: LibraryOptions = {}) {
+    this.#own = new SlowFolder(dir);
+    this.#options = options;
+    const own: ImagePlace = { id: OWN_PLACE_ID, folder: this.#own };
+    this.#places = new ImagePlaces(() => [own, ...(options.places?.() ?? [])]);
   }
 
+  /** The folder captures go to now. */
+  get dir(): string {
+    return this.#captureFolder.dir;
+  }
+
+  /** Where a capture of that name goes. */
   pathOf(name: string): string {
-    const checked = imageNameSchema.safeParse(name);
-    if (!checked.success) {
-      throw new TdError(
-        'usage',
-        `Cannot use "${name}" as an image name: ${checked.error.issues[0]?.message ?? 'wrong'}`,
-      );
-    }
-    return join(this.dir, `${checked.data}${IMAGE_SUFFIX}`);
+    return join(this.dir, `${checkedName(name)}${IMAGE_SUFFIX}`);
   }
 
-  /** Every image by name; one that cannot be opened is listed with its problem. Unfinished uploads are none. */
+  /** Every image; one that cannot be opened is listed with its problem. Unfinished uploads are none. */
   async list(): Promise<ImageEntry[]> {
-    const names = (await this.#files(IMAGE_SUFFIX)).map((file) => file.slice(0, -IMAGE_SUFFIX.length));
-    const entries: ImageEntry[] = [];
-    // One after the other: a library on a slow share is not asked for everything at once.
-    for (const name of names.sort())
-      if (imageNameSchema.safeParse(name).success) entries.push(await this.#entry(name));
-    return entries;
+    const found = await this.#places.list();
+    const byFolder = Map.groupBy(found, (image) => image.folder);
+    // Places at once, but one image of a place after the other: a slow share is not asked for everything together.
+    const entries = await Promise.all(
+      [...byFolder.values()].map(async (images) => {
+        const listed: ImageEntry[] = [];
+        for (const image of images) listed.push(await this.#entry(image));
+        return listed;
+      }),
+    );
+    return entries.flat().sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
-  /** True when a file of that name exists, whatever it holds. */
+  /** True when a file of that name exists where captures go, whatever it holds. */
   async has(name: string): Promise<boolean> {
-    const file = `${name}${IMAGE_SUFFIX}`;
+    const file = `${name}${IMAGE_SUFFIX}`.toLowerCase();
+    const folder = this.#captureFolder;
+    const files = await folder.ask(() => filesEndingIn(folder.dir, IMAGE_SUFFIX));
     // Shares of other systems do not tell letter case apart.
-    return (await this.#files(IMAGE_SUFFIX)).some((one) => one.toLowerCase() === file.toLowerCase());
+    return files.some((one) => one.toLowerCase() === file);
   }
 
   /**
    * Opens an image or shares the one that is open.
    *
+   * @param name plain, as `place/name`, or an absolute path.
    * @throws TdError `not-found`, or why it cannot be opened (see openImage).
    */
   async lease(name: string): Promise<ImageLease> {
-    const path = this.pathOf(name);
-    const open = this.#open.get(name) ?? this.#opened(name, path);
+    return await this.#lease(await this.#places.find(name));
+  }
+
+  /** Closes what is open below a folder; false when a job uses an image there. */
+  async release(dir: string): Promise<boolean> {
+    const below = [...this.#open].filter(([path]) => path.startsWith(`${dir}/`));
+    if (below.some(([, open]) => open.users > 0)) return false;
+    for (const [path, open] of below) {
+      clearTimeout(open.idleTimer);
+      this.#open.delete(path);
+      await open.reader.then((reader) => reader[Symbol.asyncDispose]()).catch(() => {});
+    }
+    return true;
+  }
+
+  get #captureFolder(): SlowFolder {
+    return this.#options.captureFolder?.() ?? this.#own;
+  }
+
+  async #lease({ path, servedName, shownName, folder }: FoundImage): Promise<ImageLease> {
+    const open = this.#open.get(path) ?? this.#opened(path);
     clearTimeout(open.idleTimer);
     open.users += 1;
     let released = false;
@@ -92,10 +142,10 @@ export class ImageLibrary implements AsyncDisposable {
       if (released) return;
       released = true;
       open.users -= 1;
-      if (open.users === 0) this.#closeLater(name, open);
+      if (open.users === 0) this.#closeLater(path, open);
     };
     try {
-      const reader = await open.reader;
+      const reader = await (folder?.ask(() => open.reader, OPEN_MS_MAX) ?? open.reader);
       open.indexBytes ??= reader.index.encode();
       const served: ServedImage = {
         manifestBytes: reader.manifestBytes,
@@ -103,13 +153,13 @@ export class ImageLibrary implements AsyncDisposable {
         chunkCount: reader.index.chunkCount,
         readStored: (ordinal) => reader.readStored(ordinal),
       };
-      return { name, reader, served, [Symbol.asyncDispose]: release };
+      return { name: servedName, reader, served, [Symbol.asyncDispose]: release };
     } catch (cause) {
       await release();
       if (cause instanceof TdError && cause.code === 'not-found') {
         throw new TdError(
           'not-found',
-          `Cannot find image "${name}" in "${this.dir}"; "totaldeploy images" lists what there is`,
+          `Cannot find image "${shownName}" in "${this.#own.dir}" or another place; "totaldeploy images" lists what there is`,
           { cause },
         );
       }
@@ -119,13 +169,16 @@ export class ImageLibrary implements AsyncDisposable {
 
   /** Removes what uploads of a killed console left; the names that were removed. */
   async removePartials(): Promise<string[]> {
-    const files = await this.#files(PARTIAL_SUFFIX);
-    for (const file of files) await rm(join(this.dir, file), { force: true });
+    // Only its own: another console may be storing into the same share right now.
+    const { dir } = this.#own;
+    const files = await filesEndingIn(dir, PARTIAL_SUFFIX);
+    for (const file of files) await rm(join(dir, file), { force: true });
     return files;
   }
 
   async freeBytes(): Promise<number> {
-    const { bavail, bsize } = await statfs(this.dir);
+    const folder = this.#captureFolder;
+    const { bavail, bsize } = await folder.ask(() => statfs(folder.dir));
     return bavail * bsize;
   }
 
@@ -137,29 +190,29 @@ export class ImageLibrary implements AsyncDisposable {
     this.#open.clear();
   }
 
-  #opened(name: string, path: string): OpenImage {
+  #opened(path: string): OpenImage {
     const open: OpenImage = {
       reader: openImage(path),
       indexBytes: undefined,
       users: 0,
       idleTimer: undefined,
     };
-    this.#open.set(name, open);
+    this.#open.set(path, open);
     open.reader.catch(() => {
-      if (this.#open.get(name) === open) this.#open.delete(name);
+      if (this.#open.get(path) === open) this.#open.delete(path);
     });
     return open;
   }
 
-  #closeLater(name: string, open: OpenImage): void {
+  #closeLater(path: string, open: OpenImage): void {
     open.idleTimer = setTimeout(() => {
-      if (this.#open.get(name) === open) this.#open.delete(name);
+      if (this.#open.get(path) === open) this.#open.delete(path);
       open.reader.then((reader) => reader[Symbol.asyncDispose]()).catch(() => {});
     }, IDLE_MS).unref();
   }
 
-  async #entry(name: string): Promise<ImageEntry> {
-    const path = this.pathOf(name);
+  async #entry(image: FoundImage): Promise<ImageEntry> {
+    const { shownName: name, path } = image;
     const nothing = {
       fileBytes: 0,
       comment: '',
@@ -170,7 +223,7 @@ export class ImageLibrary implements AsyncDisposable {
       root: '',
     };
     try {
-      await using lease = await this.lease(name);
+      await using lease = await this.#lease(image);
       const { manifest, root, fileBytes } = lease.reader;
       return {
         name,
@@ -186,20 +239,6 @@ export class ImageLibrary implements AsyncDisposable {
       };
     } catch (error) {
       return { name, path, problem: errorLine(error), ...nothing };
-    }
-  }
-
-  async #files(suffix: string): Promise<string[]> {
-    try {
-      const files = await readdir(this.dir);
-      return files.filter((file) => file.endsWith(suffix)).slice(0, FILES_MAX);
-    } catch (cause) {
-      const missing = errnoOf(cause) === 'ENOENT';
-      throw new TdError(
-        missing ? 'not-found' : 'io',
-        `Cannot list the images in "${this.dir}": ${missing ? 'there is no such folder' : errorLine(cause)}`,
-        { cause },
-      );
     }
   }
 }
