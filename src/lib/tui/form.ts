@@ -150,7 +150,7 @@ export class Form {
 
   #move(step: number, around: boolean): boolean {
     const fields = this.#focusable();
-    const at = fields.indexOf(this.#focused);
+    const at = this.#focused === undefined ? -1 : fields.indexOf(this.#focused);
     const next = at + step;
     if (!around && (next < 0 || next >= fields.length)) return false;
     this.#focused?.check?.();

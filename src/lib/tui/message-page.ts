@@ -12,6 +12,7 @@ function textLines(text: string, columns: number): string[] {
 export class MessagePage implements Page {
   readonly title: string;
   readonly helpTopic = '';
+  readonly dialog = true;
   readonly #text: string;
   readonly #bad: boolean;
 
@@ -39,6 +40,7 @@ export class MessagePage implements Page {
 export class ConfirmPage implements Page<boolean> {
   readonly title: string;
   readonly helpTopic = '';
+  readonly dialog = true;
   readonly #text: string;
   readonly #typed: string | undefined;
   readonly #field: TextField;

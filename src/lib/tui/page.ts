@@ -43,6 +43,8 @@ export interface Page<Result = void> {
   readonly title: string;
   /** Key of the text that F1 shows. */
   readonly helpTopic: string;
+  /** Drawn in a box above the page it was opened from. */
+  readonly dialog?: boolean;
   render(size: PageSize): Line[];
   keys(): readonly PageKey[];
   /** Escape closes a page only when the page does so itself. */
