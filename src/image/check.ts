@@ -34,7 +34,7 @@ export interface CheckOptions {
   /** Reads everything but the chunks, and of these a sample of 256. */
   quick?: boolean;
   /** Called with stored bytes after every chunk. */
-  onProgress?: (doneBytes: number, totalBytes: number) => void;
+  onProgress?: (doneBytes: number, totalBytes: number, damagedChunks: number) => void;
   signal?: AbortSignal;
 }
 
@@ -69,7 +69,7 @@ export async function checkOpenImage(reader: ImageReader, options: CheckOptions 
       check.damaged.push({ chunk: item, reason: result, placements: index.placementsOf(item) });
     }
     doneBytes += index.chunk(item).storedBytes;
-    options.onProgress?.(doneBytes, totalBytes);
+    options.onProgress?.(doneBytes, totalBytes, check.damaged.length);
   }
   if (options.quick !== true) await checkGaps(reader, { check, ...options });
   check.ok = check.damaged.length === 0 && check.problems.length === 0;

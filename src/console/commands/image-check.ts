@@ -37,37 +37,37 @@ export async function runImageCheck(path: string, options: ImageCheckOptions): P
     const damaged = result.damaged.map((one) => ({ ...one, placements: touched(one) }));
     context.out(`${JSON.stringify({ path, quick, ...result, damaged }, undefined, 2)}\n`);
   } else {
-    context.out(checkText(path, { result, quick, touched }));
+    const lines = damageLines(reader.manifest, result);
+    if (result.ok) lines.push(checkSummary(path, result));
+    context.out(`${lines.map(printable).join('\n')}\n`);
   }
-  if (result.ok) return;
-  throw new TdError(
-    'damaged',
-    `"${path}" is damaged: ${result.damaged.length} of ${result.checkedChunks} checked chunks and ${result.problems.length} other places; copy it from its source again or capture the master again`,
-  );
+  if (!result.ok) throw new TdError('damaged', checkSummary(path, result));
 }
 
-interface CheckView {
-  result: ImageCheck;
-  quick: boolean;
-  touched: (damaged: DamagedChunk) => { where: string }[];
+/** The check's outcome in one line. */
+export function checkSummary(
+  path: string,
+  { ok, chunkCount, checkedChunks, damaged, problems }: ImageCheck,
+): string {
+  if (!ok) {
+    return `"${path}" is damaged: ${damaged.length} of ${checkedChunks} checked chunks and ${problems.length} other places; copy it from its source again or capture the master again`;
+  }
+  const all = checkedChunks === chunkCount;
+  const what = all
+    ? `all ${chunkCount} chunks`
+    : `its structure and ${checkedChunks} of ${chunkCount} chunks`;
+  return `"${path}" is good: ${what} were verified`;
 }
 
-function checkText(path: string, { result, quick, touched }: CheckView): string {
-  const lines: string[] = [];
-  for (const damaged of result.damaged.slice(0, LINES_MAX)) {
-    const places = [...new Set(touched(damaged).map((place) => place.where))];
+/** What is damaged and which partitions it touches. */
+export function damageLines(manifest: ImageManifest, { damaged, problems }: ImageCheck): string[] {
+  const lines = damaged.slice(0, LINES_MAX).map(({ chunk, reason, placements }) => {
+    const places = [...new Set(placements.map((place) => describePlace(manifest, place)))];
     const more = places.length > 3 ? ` and ${places.length - 3} more places` : '';
-    lines.push(`Chunk ${damaged.chunk}: ${damaged.reason} (${places.slice(0, 3).join('; ')}${more})`);
-  }
-  if (result.damaged.length > LINES_MAX) lines.push(`… and ${result.damaged.length - LINES_MAX} more chunks`);
-  lines.push(...result.problems.slice(0, LINES_MAX));
-  if (result.ok) {
-    const what = quick
-      ? `its structure and ${result.checkedChunks} of ${result.chunkCount} chunks`
-      : `all ${result.chunkCount} chunks`;
-    lines.push(`"${path}" is good: ${what} were verified`);
-  }
-  return `${lines.map(printable).join('\n')}\n`;
+    return `Chunk ${chunk}: ${reason} (${places.slice(0, 3).join('; ')}${more})`;
+  });
+  if (damaged.length > LINES_MAX) lines.push(`… and ${damaged.length - LINES_MAX} more chunks`);
+  return [...lines, ...problems.slice(0, LINES_MAX)];
 }
 
 /** `partition 2 (ext4 "root") of disk 0 at byte 4096`, as an administrator would look for it. */
