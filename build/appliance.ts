@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import { errorLine, TdError } from '../src/lib/errors.ts';
 import { formatBytes } from '../src/lib/progress.ts';
 import { buildBinary } from './binary.ts';
+import { BUILD_LOCK_PATH, takeBuildLock } from './build-lock.ts';
 import { buildMedia } from './media.ts';
 import { type FetchOptions, fetchPackages, fileDigest, kernelRoot, loaderRoot } from './packages.ts';
 import { findKernel } from './rootfs-modules.ts';
@@ -26,12 +27,13 @@ export interface ApplianceOptions extends FetchOptions {
 
 /**
  * Builds everything a computer boots: `dist/totaldeploy`, the media tree `dist/media` with its manifest, and
- * `dist/totaldeploy.iso`. Steps whose inputs did not change take no time.
+ * `dist/totaldeploy.iso`. Steps whose inputs did not change take no time; another build in this checkout is waited for.
  *
  * @throws TdError `invalid` when kernel and stage 1, or the WIM, are bigger than they may be.
  */
 export async function buildAppliance(options: ApplianceOptions = {}): Promise<void> {
   const say = options.say ?? (() => {});
+  await using _lock = await takeBuildLock(BUILD_LOCK_PATH, say);
   const timed = async <T>(what: string, step: () => Promise<T>): Promise<T> => {
     const began = performance.now();
     const result = await step();

@@ -4,6 +4,7 @@ import { copyFile, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { build, type Plugin } from 'esbuild';
 import { run } from '../src/lib/spawn.ts';
+import { BUILD_LOCK_PATH, takeBuildLock } from './build-lock.ts';
 
 const PROJECT = resolve(import.meta.dirname, '..');
 const DIST = join(PROJECT, 'dist');
@@ -89,5 +90,6 @@ async function strippedNode(): Promise<string> {
 }
 
 if (import.meta.main) {
+  await using _lock = await takeBuildLock(BUILD_LOCK_PATH, console.error);
   console.log(await buildBinary());
 }

@@ -4,6 +4,7 @@ import { TdError } from '../src/lib/errors.ts';
 import { exportMedia } from '../src/media/export.ts';
 import { grubSettings } from '../src/media/grub-settings.ts';
 import { SETTINGS_PATH } from '../src/media/media-tree.ts';
+import { BUILD_LOCK_PATH, takeBuildLock } from './build-lock.ts';
 import { buildLoaders } from './loaders.ts';
 
 const PROJECT = resolve(import.meta.dirname, '..');
@@ -65,6 +66,7 @@ async function requireFile(path: string): Promise<void> {
 }
 
 if (import.meta.main) {
+  await using _lock = await takeBuildLock(BUILD_LOCK_PATH, console.error);
   const { mediaDir, isoPath } = await buildMedia();
   console.log(`${mediaDir}\n${isoPath}`);
 }
