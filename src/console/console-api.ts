@@ -117,6 +117,7 @@ export interface StoragePlace {
   totalBytes: number;
   /** Where captures go. */
   isDefault: boolean;
+  writable?: boolean;
   problem: string;
 }
 

@@ -10,7 +10,9 @@ import type { Licences } from './licences.ts';
 import { licenceMethods } from './methods/licence-methods.ts';
 import { logMethods } from './methods/log-methods.ts';
 import { settingsMethods } from './methods/settings-methods.ts';
+import { storageMethods } from './methods/storage-methods.ts';
 import type { RpcMethods } from './rpc-server.ts';
+import type { Storages } from './storages.ts';
 import { isEnded } from './store.ts';
 
 export type { ConsoleStatus } from './console-status.ts';
@@ -28,6 +30,7 @@ export interface ConsoleParts {
   core: ConsoleCore;
   status: ConsoleStatus;
   settings: SettingsStore;
+  storages: Storages;
   licences: Licences;
   identity: Identity;
 }
@@ -37,6 +40,7 @@ export function consoleMethods(parts: ConsoleParts): RpcMethods {
   const { core, status } = parts;
   return {
     ...settingsMethods(parts),
+    ...storageMethods(parts),
     ...logMethods(core),
     ...licenceMethods(parts),
     status: async () => status,

@@ -1,5 +1,6 @@
 import { chmod, mkdir, readFile, stat } from 'node:fs/promises';
 import { hostname, networkInterfaces } from 'node:os';
+import { join } from 'node:path';
 import { startControlServer } from '../control/control-server.ts';
 import { type DiscoveryResponderOptions, startDiscoveryResponder } from '../control/discovery-responder.ts';
 import { type Identity, openIdentity } from '../control/identity.ts';
@@ -25,7 +26,12 @@ import { Licences } from './licences.ts';
 import { type ConsoleNetwork, chooseNetwork } from './network-choice.ts';
 import { isConsoleAlive } from './rpc-client.ts';
 import { startRpcServer } from './rpc-server.ts';
+import { Secrets } from './secrets.ts';
+import { Storages } from './storages.ts';
 import { ConsoleStore, type NewEvent } from './store.ts';
+
+/** Where the Pre-OS keeps what lasts until the computer is switched off. */
+const PREOS_RUN_DIR = '/run/totaldeploy';
 
 export interface ConsoleOptions {
   dataDir: string;
@@ -73,7 +79,15 @@ export async function runConsole(options: ConsoleOptions): Promise<void> {
   await using stack = new AsyncDisposableStack();
   const store = stack.use(ConsoleStore.open(paths.database, { logger }));
   await chmod(paths.database, 0o600);
-  const library = stack.use(new ImageLibrary(paths.images));
+  const storages = stack.use(
+    await openStorages(paths, { identity, logger, release: (dir) => library.release(dir) }),
+  );
+  const library: ImageLibrary = stack.use(
+    new ImageLibrary(paths.images, {
+      places: () => storages.imagePlaces(),
+      captureFolder: () => storages.captureFolder(),
+    }),
+  );
   await recover(store, library);
   const addEvent = (event: NewEvent) => store.addEvent(event);
   const licences = stack.use(await Licences.open(paths.data, { addEvent, logger }));
@@ -90,7 +104,7 @@ export async function runConsole(options: ConsoleOptions): Promise<void> {
     dataDir: paths.data,
     imagesDir: paths.images,
   };
-  const methods = consoleMethods({ core, status, settings, identity, licences });
+  const methods = consoleMethods({ core, status, settings, storages, identity, licences });
   stack.use(await startRpcServer(paths.socket, { methods, logger }));
   stack.defer(showConsole(core, { screen, status }));
   store.addEvent({
@@ -98,10 +112,34 @@ export async function runConsole(options: ConsoleOptions): Promise<void> {
     text: `console "${name}" listens on ${network.address}`,
     details: status,
   });
+  storages.start();
   options.onReady?.(status);
   await aborted(signal);
   await core.close('the console is shutting down');
   store.addEvent({ kind: 'console-stopped', text: `console "${name}" stopped` });
+}
+
+async function openStorages(
+  paths: ConsolePaths,
+  {
+    identity,
+    logger,
+    release,
+  }: { identity: Identity; logger: Logger; release(dir: string): Promise<boolean> },
+): Promise<Storages> {
+  // Stage 1 makes it: in the Pre-OS what is mounted belongs there.
+  const isPreos = await stat(PREOS_RUN_DIR).then(
+    () => true,
+    () => false,
+  );
+  return await Storages.open({
+    dataDir: paths.data,
+    ownDir: paths.images,
+    mountsDir: join(isPreos ? PREOS_RUN_DIR : paths.data, 'mounts'),
+    secrets: new Secrets(identity),
+    logger,
+    release,
+  });
 }
 
 interface CoreParts {

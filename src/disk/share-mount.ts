@@ -10,6 +10,7 @@ import { parseShareSource, type ShareKind, type ShareSource } from './share-sour
 const ANSWER_MS_MAX = 5000;
 const MOUNT_MS_MAX = 30_000;
 const UNMOUNT_MS_MAX = 15_000;
+const PROBE_MS_MAX = 15_000;
 const PORTS: Record<'smb' | 'nfs', number> = { smb: 445, nfs: 2049 };
 const SAFE_OPTIONS = 'nosuid,nodev,noexec';
 
@@ -38,6 +39,7 @@ export interface MountOptions {
 export interface MountedShare extends AsyncDisposable {
   readonly path: string;
   readonly source: ShareSource;
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 /**
@@ -66,16 +68,29 @@ export async function mountShare(request: ShareRequest, options: MountOptions): 
   return { path: mountPoint, source, [Symbol.asyncDispose]: unmount };
 }
 
-/** Takes a mount away; one that is still in use goes as soon as nobody uses it any more. */
+/**
+ * Takes a mount away; one that is still in use goes as soon as nobody uses it any more.
+ *
+ * @param options.refuseBusy throws `refused` instead when it is in use.
+ */
 export async function unmountShare(
   mountPoint: string,
-  { runProgram = run }: { runProgram?: typeof run } = {},
+  { runProgram = run, refuseBusy = false }: { runProgram?: typeof run; refuseBusy?: boolean } = {},
 ): Promise<void> {
   const options = { timeoutMs: UNMOUNT_MS_MAX };
-  await runProgram('umount', [mountPoint], options).catch(() =>
+  await runProgram('umount', [mountPoint], options).catch(async (cause: unknown) => {
+    if (refuseBusy && /busy/i.test(errorLine(cause))) {
+      throw new TdError(
+        'refused',
+        `Cannot unmount "${mountPoint}": it is in use; wait until that has ended`,
+        {
+          cause,
+        },
+      );
+    }
     // Busy, or the server is gone and cannot be told.
-    runProgram('umount', ['--lazy', mountPoint], options),
-  );
+    await runProgram('umount', ['--lazy', mountPoint], options);
+  });
   await rmdir(mountPoint).catch(() => {});
 }
 
@@ -115,12 +130,27 @@ async function mountBy(
   throw new TdError('tool-failed', said === '' ? `${program} ended with ${code}` : said);
 }
 
+/** The UUID of what a partition holds, by which it is found again under another name; empty when it has none. */
+export async function filesystemUuid(device: string, runProgram: typeof run = run): Promise<string> {
+  const args = ['-p', '-o', 'value', '-s', 'UUID', device];
+  const found = await runProgram('blkid', args, { okCodes: [0, 2, 4, 8], timeoutMs: PROBE_MS_MAX });
+  return found.stdout.trim();
+}
+
+/** The device with such a filesystem, or undefined while it is not plugged in. */
+export async function deviceOfUuid(uuid: string, runProgram: typeof run = run): Promise<string | undefined> {
+  // Not from its cache: names change with every plugging in.
+  const args = ['-c', '/dev/null', '-o', 'device', '-t', `UUID=${uuid}`];
+  const found = await runProgram('blkid', args, { okCodes: [0, 2], timeoutMs: PROBE_MS_MAX });
+  return found.stdout.trim().split('\n')[0] || undefined;
+}
+
 /** What `mount -t` is told: it would take NTFS for a filesystem that kernels no longer have. */
 async function filesystemOf(device: string, runProgram: typeof run): Promise<string> {
   const probe = (tag: string) =>
     runProgram('blkid', ['-p', '-o', 'value', '-s', tag, device], {
       okCodes: [0, 2, 4, 8],
-      timeoutMs: 15_000,
+      timeoutMs: PROBE_MS_MAX,
     });
   const type = (await probe('TYPE')).stdout.trim();
   if (type === 'ntfs') return 'ntfs3';
