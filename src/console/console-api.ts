@@ -36,6 +36,8 @@ export interface ImageDetails {
   disks: DiskLayout[];
   /** By disk: the partitions an administrator would start with (system and active, else all). */
   suggestedPartitions: number[][];
+  /** By disk, in the order of its partitions: used bytes as the capture counted them. */
+  partitionUsedBytes?: number[][];
   flaws: string[];
 }
 
@@ -75,6 +77,8 @@ export interface DeployPlan {
   /** Settings that this version does not apply, in so many words. */
   notApplied: string[];
   warnings: string[];
+  /** Why it would be refused as things are now. */
+  problems?: string[];
 }
 
 export interface DeployParams {

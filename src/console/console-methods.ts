@@ -5,15 +5,20 @@ import { checked } from './checked-params.ts';
 import type { ConsoleCore } from './console-core.ts';
 import type { SettingsStore } from './console-settings.ts';
 import type { ConsoleStatus } from './console-status.ts';
-import { deployRequestSchema } from './deploy-request.ts';
+import { deployRequestOf } from './deploy-preparation.ts';
 import type { Licences } from './licences.ts';
+import { imageMethods } from './methods/image-methods.ts';
 import { licenceMethods } from './methods/licence-methods.ts';
 import { logMethods } from './methods/log-methods.ts';
+import { reportMethods } from './methods/report-methods.ts';
 import { settingsMethods } from './methods/settings-methods.ts';
 import { storageMethods } from './methods/storage-methods.ts';
+import { templateMethods } from './methods/template-methods.ts';
 import type { RpcMethods } from './rpc-server.ts';
+import type { Secrets } from './secrets.ts';
 import type { Storages } from './storages.ts';
 import { isEnded } from './store.ts';
+import type { TemplateStore } from './template-store.ts';
 
 export type { ConsoleStatus } from './console-status.ts';
 
@@ -33,6 +38,8 @@ export interface ConsoleParts {
   storages: Storages;
   licences: Licences;
   identity: Identity;
+  templates: TemplateStore;
+  secrets: Secrets;
 }
 
 /** The calls of the console: of its Unix socket and of the screens in the same process. */
@@ -42,12 +49,14 @@ export function consoleMethods(parts: ConsoleParts): RpcMethods {
     ...settingsMethods(parts),
     ...storageMethods(parts),
     ...logMethods(core),
+    ...imageMethods(core),
+    ...templateMethods(parts),
     ...licenceMethods(parts),
+    ...reportMethods(parts),
     status: async () => status,
     computers: async () => core.computerViews(),
-    images: async () => core.library.list(),
     jobs: async () => core.jobs(),
-    deploy: async ({ params }) => ({ jobId: core.deploy(checked(deployRequestSchema, params)).id }),
+    deploy: async ({ params }) => ({ jobId: core.deploy(await deployRequestOf(parts, params)).id }),
     cancel: async ({ params }) => {
       const { jobId, ...options } = checked(cancelParams, params);
       await core.cancel(jobId, options);

@@ -29,6 +29,7 @@ import { startRpcServer } from './rpc-server.ts';
 import { Secrets } from './secrets.ts';
 import { Storages } from './storages.ts';
 import { ConsoleStore, type NewEvent } from './store.ts';
+import { TemplateStore } from './template-store.ts';
 
 /** Where the Pre-OS keeps what lasts until the computer is switched off. */
 const PREOS_RUN_DIR = '/run/totaldeploy';
@@ -79,8 +80,9 @@ export async function runConsole(options: ConsoleOptions): Promise<void> {
   await using stack = new AsyncDisposableStack();
   const store = stack.use(ConsoleStore.open(paths.database, { logger }));
   await chmod(paths.database, 0o600);
+  const secrets = new Secrets(identity);
   const storages = stack.use(
-    await openStorages(paths, { identity, logger, release: (dir) => library.release(dir) }),
+    await openStorages(paths, { secrets, logger, release: (dir) => library.release(dir) }),
   );
   const library: ImageLibrary = stack.use(
     new ImageLibrary(paths.images, {
@@ -91,6 +93,7 @@ export async function runConsole(options: ConsoleOptions): Promise<void> {
   await recover(store, library);
   const addEvent = (event: NewEvent) => store.addEvent(event);
   const licences = stack.use(await Licences.open(paths.data, { addEvent, logger }));
+  const templates = new TemplateStore({ dir: () => settings.get().templatesDir, secrets });
   const core = newCore({ store, library, network, options });
   const ports = await listen(stack, { core, identity, network, name, options });
   ownPorts.push(ports.control, ports.service);
@@ -104,7 +107,10 @@ export async function runConsole(options: ConsoleOptions): Promise<void> {
     dataDir: paths.data,
     imagesDir: paths.images,
   };
-  const methods = consoleMethods({ core, status, settings, storages, identity, licences });
+  const methods = consoleMethods({
+    ...{ core, status, settings, storages, identity, licences },
+    ...{ templates, secrets },
+  });
   stack.use(await startRpcServer(paths.socket, { methods, logger }));
   stack.defer(showConsole(core, { screen, status }));
   store.addEvent({
@@ -121,11 +127,7 @@ export async function runConsole(options: ConsoleOptions): Promise<void> {
 
 async function openStorages(
   paths: ConsolePaths,
-  {
-    identity,
-    logger,
-    release,
-  }: { identity: Identity; logger: Logger; release(dir: string): Promise<boolean> },
+  options: { secrets: Secrets; logger: Logger; release(dir: string): Promise<boolean> },
 ): Promise<Storages> {
   // Stage 1 makes it: in the Pre-OS what is mounted belongs there.
   const isPreos = await stat(PREOS_RUN_DIR).then(
@@ -136,9 +138,7 @@ async function openStorages(
     dataDir: paths.data,
     ownDir: paths.images,
     mountsDir: join(isPreos ? PREOS_RUN_DIR : paths.data, 'mounts'),
-    secrets: new Secrets(identity),
-    logger,
-    release,
+    ...options,
   });
 }
 
