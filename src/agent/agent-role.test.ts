@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { testMachine } from '../control/test-machine.ts';
+import { testMachine } from '../control/testdata/test-machine.ts';
 import { openBlockDevice } from '../disk/block-device.ts';
 import { readDiskLayout } from '../disk/partition-table.ts';
 import { TdError } from '../lib/errors.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { MemoryDevice } from '../disk/memory-device.ts';
 import { readDiskLayout } from '../disk/partition-table.ts';
+import { MemoryDevice } from '../disk/testdata/memory-device.ts';
 import { seededRandom } from '../lib/clock.ts';
 import { TargetWriter } from './target-writer.ts';
 import { CELL_BYTES, MIB, makeTestDisk, type TestDisk } from './testdata/test-image.ts';

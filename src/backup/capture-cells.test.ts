@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { MemoryDevice } from '../disk/memory-device.ts';
+import { MemoryDevice } from '../disk/testdata/memory-device.ts';
 import { cellsOf, readCell, usedBytesOf } from './capture-cells.ts';
 
 const DISK_BYTES = 20_000;

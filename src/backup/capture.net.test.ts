@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, open, readdir, readFile, rm, truncate, writeFile } from
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { testMachine } from '../control/test-machine.ts';
+import { testMachine } from '../control/testdata/test-machine.ts';
 import { openBlockDevice } from '../disk/block-device.ts';
 import { readDiskLayout, relocateGptBackup } from '../disk/partition-table.ts';
 import { checkImage } from '../image/check.ts';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
-import { writeFixtureMedia } from '../media/media-tree-fixture.ts';
+import { writeFixtureMedia } from '../media/testdata/media-tree-fixture.ts';
 import { DeployProgress } from './commands/deploy-progress.ts';
 import { textTable } from './commands/text-table.ts';
 import { registerConsoleCommands } from './console-commands.ts';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { connectControl } from '../control/control-client.ts';
 import { loadIdentity } from '../control/identity.ts';
-import { testMachine } from '../control/test-machine.ts';
+import { testMachine } from '../control/testdata/test-machine.ts';
 import { noise } from '../image/testdata/small-image.ts';
 import { silentLog } from '../lib/log.ts';
 import { consolePaths } from './console-paths.ts';

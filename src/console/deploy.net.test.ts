@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { loadIdentity, siteOf } from '../control/identity.ts';
-import { TestNetwork } from '../control/test-network.ts';
+import { TestNetwork } from '../control/testdata/test-network.ts';
 import { openFileSink } from '../image/file-sink.ts';
 import { createImageWriter } from '../image/image-writer.ts';
 import { manifestDraft, noise } from '../image/testdata/small-image.ts';

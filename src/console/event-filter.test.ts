@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { testMachine } from '../control/test-machine.ts';
+import { testMachine } from '../control/testdata/test-machine.ts';
 import { computerId } from '../schema/machine.ts';
 import { registerConsoleCommands } from './console-commands.ts';
 import { consolePaths } from './console-paths.ts';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { testMachine } from '../control/test-machine.ts';
+import { testMachine } from '../control/testdata/test-machine.ts';
 import { ConsoleStore } from './store.ts';
 
 let dir: string;

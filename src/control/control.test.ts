@@ -13,7 +13,7 @@ import { encodeFrame, FrameDecoder } from './frames.ts';
 import { createIdentity, type Identity } from './identity.ts';
 import type { AgentMessage } from './messages.ts';
 import { siteProof } from './site-proof.ts';
-import { testMachine } from './test-machine.ts';
+import { testMachine } from './testdata/test-machine.ts';
 
 let dir: string;
 let identity: Identity;

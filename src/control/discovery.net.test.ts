@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { run } from '../lib/spawn.ts';
-import { TestNetwork } from './test-network.ts';
+import { TestNetwork } from './testdata/test-network.ts';
 
 const COMPUTERS = { alpha: '10.77.0.1', beta: '10.77.0.2', agent: '10.77.0.3' } as const;
 type Computer = keyof typeof COMPUTERS;

@@ -6,7 +6,7 @@ import { run } from '../lib/spawn.ts';
 import type { FilesystemKind, Partition } from '../schema/disk-layout.ts';
 import { openBlockDevice } from './block-device.ts';
 import { findConsistencyProblems } from './consistency.ts';
-import { MemoryDevice } from './memory-device.ts';
+import { MemoryDevice } from './testdata/memory-device.ts';
 
 const MIB = 1024 * 1024;
 let folder = '';

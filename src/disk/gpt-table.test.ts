@@ -11,7 +11,7 @@ import {
   guidBytes,
   guidText,
 } from './gpt-table.ts';
-import { encodeGptEntries } from './made-disks.ts';
+import { encodeGptEntries } from './testdata/made-disks.ts';
 
 const what = 'the primary GPT of "test"';
 const guid = fc.uint8Array({ minLength: 16, maxLength: 16 }).map(guidText);

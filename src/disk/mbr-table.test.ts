@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { TdError } from '../lib/errors.ts';
-import { encodeMbr } from './made-disks.ts';
 import {
   decodeMbr,
   isGptProtective,
@@ -9,6 +8,7 @@ import {
   readExtendedChain,
   resizeProtectiveMbr,
 } from './mbr-table.ts';
+import { encodeMbr } from './testdata/made-disks.ts';
 
 const entries = fc.array(
   fc.record({

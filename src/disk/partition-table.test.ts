@@ -8,9 +8,9 @@ import { run } from '../lib/spawn.ts';
 import { diskLayoutSchema } from '../schema/disk-layout.ts';
 import { openBlockDevice } from './block-device.ts';
 import type { GptEntry } from './gpt-table.ts';
-import { encodeMbr, makeGptDisk } from './made-disks.ts';
-import { MemoryDevice } from './memory-device.ts';
 import { readDiskLayout, relocateGptBackup } from './partition-table.ts';
+import { encodeMbr, makeGptDisk } from './testdata/made-disks.ts';
+import { MemoryDevice } from './testdata/memory-device.ts';
 
 const MIB = 1024 * 1024;
 const LINUX = '0FC63DAF-8483-4772-8E79-3D69D8477DE4';

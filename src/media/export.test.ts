@@ -6,9 +6,9 @@ import { TdError } from '../lib/errors.ts';
 import { run } from '../lib/spawn.ts';
 import type { Site } from '../schema/site.ts';
 import { EXPORT_KINDS, type ExportKind, type ExportOptions, exportMedia } from './export.ts';
-import { writeFixtureMedia } from './media-tree-fixture.ts';
 import { serverAddressOf } from './pxe-server-address.ts';
 import { decodeSiteImage } from './site-image.ts';
+import { writeFixtureMedia } from './testdata/media-tree-fixture.ts';
 
 const site: Site = {
   version: 1,

@@ -1,8 +1,8 @@
 import { createCipheriv } from 'node:crypto';
 import { join } from 'node:path';
-import { encodeMbr, makeGptDisk } from '../../disk/made-disks.ts';
-import { MemoryDevice } from '../../disk/memory-device.ts';
 import { readDiskLayout } from '../../disk/partition-table.ts';
+import { encodeMbr, makeGptDisk } from '../../disk/testdata/made-disks.ts';
+import { MemoryDevice } from '../../disk/testdata/memory-device.ts';
 import { openFileSink } from '../../image/file-sink.ts';
 import { type ImageReader, openImage } from '../../image/image-reader.ts';
 import { createImageWriter } from '../../image/image-writer.ts';

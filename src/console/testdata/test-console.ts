@@ -5,7 +5,7 @@ import { type ConsoleOrder, type ControlClient, connectControl } from '../../con
 import { type Identity, loadIdentity } from '../../control/identity.ts';
 import type { AgentMessage, Deployment } from '../../control/messages.ts';
 import { connectService, type ServiceClient } from '../../control/service-client.ts';
-import { testMachine } from '../../control/test-machine.ts';
+import { testMachine } from '../../control/testdata/test-machine.ts';
 import { type ImageContents, writeImage } from '../../image/testdata/small-image.ts';
 import { silentLog } from '../../lib/log.ts';
 import type { TargetReport } from '../../schema/job.ts';

@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { LOADER_PARTS, PXE_LOADER_PATH } from './media-tree.ts';
+import { LOADER_PARTS, PXE_LOADER_PATH } from '../media-tree.ts';
 
 /** A media tree for tests: every file there, of plausible shape, none of it bootable. */
 export async function writeFixtureMedia(mediaDir: string): Promise<void> {

@@ -1,4 +1,4 @@
-import type { Machine } from '../schema/machine.ts';
+import type { Machine } from '../../schema/machine.ts';
 
 /** A computer for tests: a small UEFI machine with one empty disk. */
 export function testMachine(number: number): Machine {

@@ -1,5 +1,5 @@
-import { TdError } from '../lib/errors.ts';
-import type { BlockDevice } from './block-device.ts';
+import { TdError } from '../../lib/errors.ts';
+import type { BlockDevice } from '../block-device.ts';
 
 /** A disk that is a buffer: for tests and for simulations of whole restores. */
 export class MemoryDevice implements BlockDevice {

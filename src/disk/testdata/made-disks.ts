@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
-import { ByteWriter } from '../lib/bytes.ts';
-import { encodeGptHeader, entriesLength, type GptEntry, type GptHeader, guidBytes } from './gpt-table.ts';
+import { ByteWriter } from '../../lib/bytes.ts';
+import { encodeGptHeader, entriesLength, type GptEntry, type GptHeader, guidBytes } from '../gpt-table.ts';
 import { MemoryDevice } from './memory-device.ts';
 
 /** Encodes entries into an array of the header's size. */

@@ -1,4 +1,4 @@
-import { run } from '../lib/spawn.ts';
+import { run } from '../../lib/spawn.ts';
 
 /**
  * Computers on one switch, each a network namespace, for tests as root: nothing of it is seen outside this machine, and
