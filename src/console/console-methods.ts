@@ -8,6 +8,7 @@ import type { ConsoleStatus } from './console-status.ts';
 import { deployRequestOf } from './deploy-preparation.ts';
 import type { Licences } from './licences.ts';
 import { imageMethods } from './methods/image-methods.ts';
+import { exportMethods } from './methods/export-methods.ts';
 import { licenceMethods } from './methods/licence-methods.ts';
 import { logMethods } from './methods/log-methods.ts';
 import { reportMethods } from './methods/report-methods.ts';
@@ -48,6 +49,7 @@ export function consoleMethods(parts: ConsoleParts): RpcMethods {
   return {
     ...settingsMethods(parts),
     ...storageMethods(parts),
+    ...exportMethods(parts),
     ...logMethods(core),
     ...imageMethods(core),
     ...templateMethods(parts),

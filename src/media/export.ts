@@ -7,7 +7,7 @@ import { writeIso } from './iso.ts';
 import { listMediaFiles } from './media-tree.ts';
 import { type MediaContents, writePxeTree } from './pxe-tree.ts';
 import { encodeSiteImage } from './site-image.ts';
-import { writeUnfinished } from './unfinished-output.ts';
+import { whileGrowing, writeUnfinished } from './unfinished-output.ts';
 import { usbImageBytes, writeUsbImage } from './usb.ts';
 
 export const EXPORT_KINDS = ['pxe', 'backup-iso', 'agent-iso', 'console-iso', 'usb'] as const;
@@ -37,6 +37,8 @@ export interface ExportOptions {
   extraParams?: readonly string[];
   /** PXE only: the TFTP server's IPv4 address, for networks where another machine is the DHCP server. */
   serverAddress?: string;
+  /** Called some times a second. */
+  onProgress?: (doneBytes: number, totalBytes: number) => void;
   logger?: Logger;
   signal?: AbortSignal;
 }
@@ -60,16 +62,25 @@ export async function exportMedia(kind: ExportKind, dest: string, options: Expor
   const signal = options.signal === undefined ? {} : { signal: options.signal };
   const fileBytes = contents.files.reduce((sum, file) => sum + file.sizeBytes, 0);
   logger.info({ kind, dest, fileBytes }, 'writing boot media');
+  const tell = options.onProgress ?? (() => {});
   if (kind === 'pxe') {
-    const address = options.serverAddress === undefined ? {} : { serverAddress: options.serverAddress };
-    const write = (partial: string) => writePxeTree(partial, contents, { ...address, ...signal });
+    const more = {
+      ...signal,
+      ...(options.serverAddress === undefined ? {} : { serverAddress: options.serverAddress }),
+      onProgress: (doneBytes: number) => tell(doneBytes, fileBytes),
+    };
+    const write = (partial: string) => writePxeTree(partial, contents, more);
     await writeUnfinished(dest, write, { kind: 'folder', neededBytes: fileBytes, ...signal });
-  } else if (kind === 'usb') {
-    const write = (partial: string) => writeUsbImage(partial, contents, signal);
-    await writeUnfinished(dest, write, { kind: 'file', neededBytes: usbImageBytes(contents), ...signal });
   } else {
-    const write = (partial: string) => writeIso(partial, contents, signal);
-    const neededBytes = fileBytes + ISO_OVERHEAD_BYTES;
+    const neededBytes = kind === 'usb' ? usbImageBytes(contents) : fileBytes + ISO_OVERHEAD_BYTES;
+    const writer = kind === 'usb' ? writeUsbImage : writeIso;
+    const write = (partial: string) =>
+      // The programs that write it say nothing themselves.
+      whileGrowing(
+        partial,
+        (doneBytes) => tell(Math.min(doneBytes, fileBytes), fileBytes),
+        () => writer(partial, contents, signal),
+      );
     await writeUnfinished(dest, write, { kind: 'file', neededBytes, ...signal });
   }
   logger.info({ kind, dest }, 'boot media written');

@@ -45,6 +45,12 @@ export const LOADER_PARTS = {
 
 const OPTIONAL_FILES = ['manifest.json', 'mmx64.efi'] as const;
 
+/** Every file that a further export needs, by its place in the tree; the optional ones may be missing. */
+export const MEDIA_PATHS: readonly { path: string; isOptional: boolean }[] = [
+  ...[...BOOT_FILES, ...Object.values(LOADER_PARTS)].map((path) => ({ path, isOptional: false })),
+  ...OPTIONAL_FILES.map((path) => ({ path, isOptional: true })),
+];
+
 /** A file of the media, relative to the tree's root with `/` as separator. */
 export interface MediaFile {
   path: string;
@@ -60,19 +66,15 @@ export interface MediaFile {
  */
 export async function listMediaFiles(mediaDir: string): Promise<MediaFile[]> {
   const files: MediaFile[] = [];
-  for (const path of [...BOOT_FILES, ...Object.values(LOADER_PARTS)]) {
+  for (const { path, isOptional } of MEDIA_PATHS) {
     const file = await mediaFile(mediaDir, path);
-    if (file === undefined) {
+    if (file !== undefined) files.push(file);
+    else if (!isOptional) {
       throw new TdError(
         'not-found',
         `Cannot use the boot media in "${mediaDir}": "${path}" is missing; start the console from TotalDeploy media or name the folder made by the build`,
       );
     }
-    files.push(file);
-  }
-  for (const path of OPTIONAL_FILES) {
-    const file = await mediaFile(mediaDir, path);
-    if (file !== undefined) files.push(file);
   }
   return files.sort((a, b) => (a.path < b.path ? -1 : 1));
 }

@@ -21,6 +21,8 @@ export interface PxeTreeOptions {
   /** TFTP server's IPv4 address to write into the BIOS boot file; see `withServerAddress`. */
   serverAddress?: string;
   signal?: AbortSignal;
+  /** Called with the sum of what is copied so far. */
+  onProgress?: (doneBytes: number) => void;
 }
 
 /** Fills an empty folder with what a TFTP or HTTP server offers as its root. */
@@ -30,6 +32,7 @@ export async function writePxeTree(
   options: PxeTreeOptions = {},
 ): Promise<void> {
   const written: string[] = [];
+  let doneBytes = 0;
   for (const file of contents.files) {
     options.signal?.throwIfAborted();
     const target = join(dir, file.path);
@@ -40,6 +43,8 @@ export async function writePxeTree(
       await copyFile(file.source, target);
     }
     written.push(target);
+    doneBytes += file.sizeBytes;
+    options.onProgress?.(doneBytes);
   }
   await writeFile(join(dir, SETTINGS_PATH), contents.settings);
   written.push(join(dir, SETTINGS_PATH));

@@ -1,9 +1,12 @@
-import { lstat, mkdir, open, readdir, rename, rm, rmdir, statfs } from 'node:fs/promises';
+import { lstat, mkdir, open, readdir, rename, rm, rmdir, stat, statfs } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { errnoOf, errorLine, TdError } from '../lib/errors.ts';
 
 /** What a filesystem needs for its own tables beside the files. */
 const SPARE_BYTES = 8 * 1024 * 1024;
+const LOOK_INTERVAL_MS = 250;
+/** What `st_blocks` counts, whatever the filesystem's own blocks are. */
+const BLOCK_BYTES = 512;
 
 export interface OutputOptions {
   kind: 'file' | 'folder';
@@ -40,6 +43,25 @@ export async function writeUnfinished(
   } catch (error) {
     await rm(partial, { recursive: true, force: true }).catch(() => {});
     throw outputError(path, error, options.signal);
+  }
+}
+
+/** Runs the work and tells meanwhile how many bytes of a file are on the disk. */
+export async function whileGrowing(
+  path: string,
+  tell: (doneBytes: number) => void,
+  work: () => Promise<void>,
+): Promise<void> {
+  const look = async () => {
+    const found = await stat(path).catch(() => undefined);
+    // Its size may be set before there is anything in it.
+    if (found !== undefined) tell(found.blocks * BLOCK_BYTES);
+  };
+  const timer = setInterval(() => void look(), LOOK_INTERVAL_MS);
+  try {
+    await work();
+  } finally {
+    clearInterval(timer);
   }
 }
 
