@@ -1,24 +1,11 @@
-import { type Command, InvalidArgumentError } from 'commander';
-import { AFTER_ACTIONS, type AfterAction } from '../schema/after-action.ts';
-import { type NewCommand, numberIn } from './commands/command-options.ts';
+import type { Command } from 'commander';
+import type { NewCommand } from './commands/command-options.ts';
 import type { ConsoleCommandContext } from './commands/console-command-context.ts';
+import { registerDeploy } from './commands/deploy-options.ts';
 import type { ExportFlags } from './commands/export-command.ts';
 import { registerReportCommands } from './commands/report-commands.ts';
 import type { StartFlags } from './commands/start-command.ts';
-
-interface DeployOptions {
-  data: string;
-  image: string;
-  targets: 'all' | string[];
-  waitFor: number;
-  timeout: number;
-  disk: string;
-  after: AfterAction;
-  rate: number;
-  allOrNothing?: true;
-  lostWait: number;
-  json?: true;
-}
+import { registerTemplateCommands } from './commands/template-commands.ts';
 
 /**
  * Adds the console's commands to the program. Here are only their names and options: what a command runs is
@@ -36,6 +23,7 @@ export function registerConsoleCommands(program: Command, context: ConsoleComman
   registerDeploy(command, context);
   registerExport(command, context);
   registerReportCommands(command, context);
+  registerTemplateCommands(program, context);
 }
 
 function registerStart(command: NewCommand, context: ConsoleCommandContext): void {
@@ -69,41 +57,6 @@ function registerLists(command: NewCommand, context: ConsoleCommandContext): voi
     );
 }
 
-function registerDeploy(command: NewCommand, context: ConsoleCommandContext): void {
-  const days = numberIn(0, 7 * 24 * 3600);
-  command(
-    'deploy',
-    'Write an image to computers that are connected; exit code 3 when some of them failed.',
-    'deploy --image office --wait-for 20 --after restart',
-  )
-    .requiredOption('--image <name>', 'the image, as "totaldeploy images" lists it')
-    .option('--targets <list>', 'all, or MAC addresses with commas', parseTargets, 'all')
-    .option('--wait-for <count>', 'start when so many computers are connected', numberIn(0, 2000), 0)
-    .option('--timeout <seconds>', 'start with those that are there after this long', days, 600)
-    .option('--disk <rule>', 'target disk: auto, sda, serial=…, size>=100G, smallest …', 'auto')
-    .option('--after <action>', AFTER_ACTIONS.join(', '), parseAfter, 'shutdown')
-    .option('--rate <mbit>', 'the most that is sent, in Mbit/s; 0 finds it', numberIn(0, 100_000), 0)
-    .option('--all-or-nothing', 'write nothing when one computer cannot')
-    .option('--lost-wait <seconds>', 'how long a lost computer may take to come back', days, 90)
-    .option('--json', 'print the report as JSON')
-    .action(async (options: DeployOptions) => {
-      const request = {
-        image: options.image,
-        targets: options.targets,
-        waitFor: options.waitFor,
-        waitSeconds: options.timeout,
-        diskRule: options.disk,
-        after: options.after,
-        rateMbit: options.rate,
-        allOrNothing: options.allOrNothing === true,
-        lostWaitSeconds: options.lostWait,
-      };
-      const json = options.json === undefined ? {} : { json: options.json };
-      const { runDeploy } = await import('./commands/deploy-command.ts');
-      return runDeploy({ data: options.data, request, ...json }, context);
-    });
-}
-
 function registerExport(command: NewCommand, context: ConsoleCommandContext): void {
   command('export', 'Write boot media that trust this console.', 'export agent-iso agent.iso')
     .argument('<kind>', 'pxe, backup-iso, agent-iso, console-iso or usb')
@@ -117,17 +70,4 @@ function registerExport(command: NewCommand, context: ConsoleCommandContext): vo
     .action(async (kind: string, dest: string, flags: ExportFlags) =>
       (await import('./commands/export-command.ts')).runExport(kind, dest, { flags, context }),
     );
-}
-
-function parseTargets(text: string): 'all' | string[] {
-  if (text === 'all') return 'all';
-  const names = text.split(',').map((name) => name.trim());
-  if (names.includes('')) throw new InvalidArgumentError('Write all, or MAC addresses with commas.');
-  return names;
-}
-
-function parseAfter(text: string): AfterAction {
-  const found = AFTER_ACTIONS.find((action) => action === text);
-  if (found === undefined) throw new InvalidArgumentError(`Use ${AFTER_ACTIONS.join(', ')}.`);
-  return found;
 }

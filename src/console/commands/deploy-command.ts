@@ -1,18 +1,20 @@
 import { errorLine, TdError } from '../../lib/errors.ts';
 import { formatBytes, formatSeconds } from '../../lib/progress.ts';
+import type { DeployPlan } from '../console-api.ts';
 import { consolePaths } from '../console-paths.ts';
-import type { DeployRequest } from '../deploy-request.ts';
 import type { DeploySnapshot, TargetView } from '../deploy-view.ts';
 import { connectConsole } from '../rpc-client.ts';
 import type { ConsoleCommandContext } from './console-command-context.ts';
 import { DeployProgress } from './deploy-progress.ts';
+import { printable } from './image-info.ts';
 import { plural, textTable } from './text-table.ts';
 
 const CANCEL_MS_MAX = 10_000;
 
 export interface DeployFlags {
   data: string;
-  request: Partial<DeployRequest> & Pick<DeployRequest, 'image'>;
+  /** Of a template, or of an image: see {@link ConsoleCalls}. */
+  request: Record<string, unknown>;
   json?: true;
 }
 
@@ -23,6 +25,11 @@ export interface DeployFlags {
  */
 export async function runDeploy(flags: DeployFlags, context: ConsoleCommandContext): Promise<void> {
   await using client = await connectConsole(consolePaths(flags.data).socket);
+  if (flags.request.template !== undefined) {
+    const { notApplied, warnings } = (await client.call('plan', flags.request)) as DeployPlan;
+    for (const line of notApplied) context.note(`Not applied by this version: ${printable(line)}\n`);
+    for (const line of warnings) context.note(`Warning: ${printable(line)}\n`);
+  }
   const { jobId } = (await client.call('deploy', flags.request)) as { jobId: string };
   const progress = new DeployProgress(context);
   const cancel = () => {
