@@ -1,3 +1,5 @@
+import { diskRuleProblem } from '../../../disk/disk-rule.ts';
+
 /** A disk rule (see `disk/disk-rule.ts`) taken apart for its page; terms the page has no field for are in `other`. */
 export interface DiskRuleDraft {
   selector: 'first' | 'only' | 'smallest' | 'largest';
@@ -75,12 +77,8 @@ export function diskRuleProblems(draft: DiskRuleDraft): { field: keyof DiskRuleD
   if (draft.name.trim() !== '' && !isDiskName(draft.name.trim())) {
     problems.push({ field: 'name', message: 'use the name of a disk such as sda or nvme0n1' });
   }
-  const bad = draft.other.split(',').find((term) => term.trim() !== '' && !isOtherTerm(term.trim()));
-  if (bad !== undefined) {
-    problems.push({
-      field: 'other',
-      message: 'use wwn=…, bus=nvme, rotational=yes or no, size>…, with commas',
-    });
+  if (draft.other.trim() !== '' && diskRuleProblem(draft.other) !== undefined) {
+    problems.push({ field: 'other', message: 'use wwn=…, bus=nvme, rotational=yes or no, with commas' });
   }
   return problems;
 }
@@ -91,14 +89,6 @@ function named(prefix: string, value: string): string {
 
 function isDiskName(text: string): boolean {
   return /^(\/dev\/)?[A-Za-z0-9!._-]{1,64}$/.test(text);
-}
-
-function isOtherTerm(term: string): boolean {
-  return (
-    /^(wwn|bus|serial|model)=.+$/.test(term) ||
-    /^rotational=(yes|no)$/.test(term) ||
-    (/^size\s*(>=|<=|>|<|=)/.test(term) && sizeBytes(term.replace(/^size\s*[<>=]+/, '')) !== undefined)
-  );
 }
 
 function sizeBytes(text: string): number | undefined {

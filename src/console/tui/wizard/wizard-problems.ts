@@ -1,6 +1,7 @@
 import type { z } from 'zod';
-import { computerNameSchema, expandNamePattern, templateSchema } from '../../../schema/template.ts';
+import { computerNameSchema, expandNamePattern } from '../../../schema/template.ts';
 import type { FieldProblem } from '../../console-api.ts';
+import { checkTemplate } from '../../template-check.ts';
 import { diskRuleProblems } from './disk-rule-draft.ts';
 import { addressCount, maskPrefixLength } from './subnet-mask.ts';
 import { templateOf, type WizardDraft } from './wizard-draft.ts';
@@ -14,31 +15,17 @@ export function draftProblems(draft: WizardDraft): FieldProblem[] {
     ...nameProblems(draft),
     ...networkProblems(draft),
   ];
-  // The schema's words for an empty or half-typed field are less helpful than the page's own.
-  const named = new Set(own.map((one) => one.path));
-  return [...own, ...schemaProblems(templateSchema, templateOf(draft)).filter((one) => !named.has(one.path))];
+  // The page's own words for a field replace the schema's.
+  const isNamed = (path: string) => own.some((one) => one.path === path || one.path.startsWith(`${path}.`));
+  const { problems } = checkTemplate(templateOf(draft));
+  return [...own, ...problems.filter(({ path }) => !isNamed(path))];
 }
 
 /** What a schema finds wrong, one line a field. */
 export function schemaProblems(schema: z.ZodType, value: unknown): FieldProblem[] {
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return [];
-  const problems = new Map<string, string>();
-  for (const issue of parsed.error.issues) {
-    const path = issue.path.join('.');
-    if (!problems.has(path)) problems.set(path, issueText(issue));
-  }
-  return [...problems].map(([path, message]) => ({ path, message }));
-}
-
-/** zod's own words for numbers speak of types. */
-function issueText(issue: z.core.$ZodIssue): string {
-  if (issue.code === 'invalid_type' && issue.expected === 'number') return 'use a number';
-  if (issue.code === 'invalid_type' && issue.expected === 'int') return 'use a whole number';
-  if (issue.code === 'too_small' && issue.origin === 'number') return `must be at least ${issue.minimum}`;
-  if (issue.code === 'too_big' && issue.origin === 'number') return `must be at most ${issue.maximum}`;
-  if (issue.code === 'too_big' && issue.origin === 'string') return `use at most ${issue.maximum} characters`;
-  return issue.message;
+  const issues = schema.safeParse(value).error?.issues ?? [];
+  const first = new Map(issues.toReversed().map((issue) => [issue.path.join('.'), issue.message]));
+  return [...first].map(([path, message]) => ({ path, message }));
 }
 
 function targetProblems({ targets }: WizardDraft): FieldProblem[] {

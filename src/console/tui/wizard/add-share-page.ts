@@ -1,0 +1,53 @@
+import { ChoiceField } from '../../../lib/tui/choice-field.ts';
+import { Form } from '../../../lib/tui/form.ts';
+import { FormPage } from '../../../lib/tui/form-page.ts';
+import { PasswordField, TextField } from '../../../lib/tui/text-field.ts';
+import type { ConsoleApi, StoragePlace } from '../../console-api.ts';
+
+type ShareKind = Exclude<StoragePlace['kind'], 'folder'>;
+
+const SOURCE_HINTS: Record<ShareKind, string> = {
+  smb: 'e.g. //server/share or //server/share/images',
+  nfs: 'e.g. server:/export/images',
+  usb: 'the partition, e.g. /dev/sdb1',
+};
+
+/** Where images are besides the console's own disk: a share with user name and password, or a USB disk. */
+export class AddSharePage extends FormPage<StoragePlace> {
+  constructor(api: ConsoleApi) {
+    const kind = new ChoiceField<ShareKind>({
+      ...{ name: 'kind', label: 'Kind', value: 'smb' },
+      choices: [
+        { value: 'smb', label: 'Windows share', hint: 'SMB' },
+        { value: 'nfs', label: 'NFS export' },
+        { value: 'usb', label: 'USB or FireWire disk' },
+      ],
+    });
+    const source = new TextField({
+      ...{ name: 'source', label: 'Share or disk' },
+      check: (value) => (value.trim() === '' ? SOURCE_HINTS[kind.value] : ''),
+    });
+    const hidden = () => kind.value !== 'smb';
+    const user = new TextField({ name: 'user', label: 'User name', max: 256, hidden });
+    const password = new PasswordField({ name: 'password', label: 'Password', max: 256, hidden });
+    const domain = new TextField({ name: 'domain', label: 'Domain', max: 256, hidden });
+    super({
+      title: 'Add a share with images',
+      helpTopic: 'wizard-image',
+      form: new Form({ fields: [kind, source, user, password, domain] }),
+      actions: [
+        {
+          key: 'F2',
+          label: 'Add',
+          run: async (host) => {
+            if (!this.form.check()) return;
+            const credentials = { user: user.value, password: password.value, domain: domain.value };
+            const given = Object.entries(credentials).filter(([, text]) => !hidden() && text !== '');
+            const place = { kind: kind.value, source: source.value.trim(), ...Object.fromEntries(given) };
+            host.close(await api.call('storage.add', place));
+          },
+        },
+      ],
+    });
+  }
+}
