@@ -23,6 +23,8 @@ export interface TableOptions<Row> {
   selectable?: boolean;
   /** Shown instead of rows when there are none. */
   empty?: string;
+  /** A text that takes the place of all columns from the one with this title on, e.g. why a row has no numbers. */
+  tail?: { from: string; text: (row: Row) => string; tone?: Tone };
 }
 
 const GAP_COLUMNS = 2;
@@ -50,6 +52,14 @@ export class Table<Row> {
   /** The row under the cursor. */
   get current(): Row | undefined {
     return this.#rows[this.#at];
+  }
+
+  get atFirst(): boolean {
+    return this.#at <= 0;
+  }
+
+  get atLast(): boolean {
+    return this.#at >= this.#rows.length - 1;
   }
 
   /** Replaces the rows; cursor and selection stay with theirs, ids that are gone are no longer chosen. */
@@ -142,13 +152,20 @@ export class Table<Row> {
       const chosen = this.chosen.has(this.#options.id(row));
       spans.push({ text: chosen ? '[x] ' : '[ ] ', tone: chosen ? 'good' : 'muted' });
     }
-    options.layout.forEach(({ column, columns }, i) => {
+    const { tail } = this.#options;
+    const instead = tail?.text(row) ?? '';
+    for (const [i, { column, columns }] of options.layout.entries()) {
+      const gap = i === 0 ? '' : ' '.repeat(GAP_COLUMNS);
+      if (instead !== '' && column.title === tail?.from) {
+        const used = spans.reduce((sum, span) => sum + span.text.length, 0);
+        const text = `${gap}${padText(instead, options.columns - used - gap.length - 1)}`;
+        spans.push({ text, tone: tail.tone ?? 'plain' });
+        break;
+      }
       const tone = column.tone?.(row);
-      spans.push({
-        text: `${i === 0 ? '' : '  '}${padText(column.text(row), columns, column.align)}`,
-        ...(tone === undefined ? {} : { tone }),
-      });
-    });
+      const text = `${gap}${padText(column.text(row), columns, column.align)}`;
+      spans.push(tone === undefined ? { text } : { text, tone });
+    }
     const used = spans.reduce((sum, span) => sum + span.text.length, 0);
     spans.push({ text: ' '.repeat(Math.max(0, options.columns - used - 1)) });
     const shown = options.current
