@@ -2,10 +2,10 @@ import type { Command } from 'commander';
 import type { NewCommand } from './commands/command-options.ts';
 import type { ConsoleCommandContext } from './commands/console-command-context.ts';
 import { registerDeploy } from './commands/deploy-options.ts';
-import type { ExportFlags } from './commands/export-command.ts';
 import { registerReportCommands } from './commands/report-commands.ts';
 import type { StartFlags } from './commands/start-command.ts';
 import { registerTemplateCommands } from './commands/template-commands.ts';
+import { registerToolsCommands } from './commands/tools-commands.ts';
 
 /**
  * Adds the console's commands to the program. Here are only their names and options: what a command runs is
@@ -21,7 +21,7 @@ export function registerConsoleCommands(program: Command, context: ConsoleComman
   registerStart(command, context);
   registerLists(command, context);
   registerDeploy(command, context);
-  registerExport(command, context);
+  registerToolsCommands(command, context);
   registerReportCommands(command, context);
   registerTemplateCommands(program, context);
 }
@@ -54,20 +54,5 @@ function registerLists(command: NewCommand, context: ConsoleCommandContext): voi
     .option('--json', 'print JSON')
     .action(async (flags: { data: string; json?: true }) =>
       (await import('./commands/list-commands.ts')).runImages(flags, context),
-    );
-}
-
-function registerExport(command: NewCommand, context: ConsoleCommandContext): void {
-  command('export', 'Write boot media that trust this console.', 'export agent-iso agent.iso')
-    .argument('<kind>', 'pxe, backup-iso, agent-iso, console-iso or usb')
-    .argument('<dest>', 'a new folder (pxe) or file')
-    .option('--console <host[:port]>', 'fixed address of this console; default it is searched for')
-    .option('--media <dir>', 'the boot files; default beside the program')
-    .option('--mode <mode>', 'what the boot menu starts by itself: menu, agent, backup or console')
-    .option('--timeout <seconds>', "the boot menu's waiting time, or none")
-    .option('--param <td.name=value...>', 'boot parameters that are always set')
-    .option('--server <address>', "pxe only: the TFTP server's address")
-    .action(async (kind: string, dest: string, flags: ExportFlags) =>
-      (await import('./commands/export-command.ts')).runExport(kind, dest, { flags, context }),
     );
 }

@@ -105,6 +105,11 @@ async function exportOptions(params: ExportParams, options: MediaExportOptions):
   };
 }
 
+/** Below the data directory: the disk with room. */
+export function workDirOf(dataDir: string): string {
+  return join(dataDir, 'work');
+}
+
 /** Where the console runs is not where a person stands: only paths that mean the same everywhere. */
 export function checkDestination(dest: string): void {
   if (isAbsolute(dest) && dirname(dest) !== dest && !/[\x00-\x1f\x7f]/.test(dest)) return;

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { z } from 'zod';
 import type { Identity } from '../../control/identity.ts';
 import { EXPORT_KINDS } from '../../media/export.ts';
@@ -6,7 +5,7 @@ import { BOOT_MODES } from '../../schema/boot-params.ts';
 import { checked } from '../checked-params.ts';
 import type { ExportParams } from '../console-api.ts';
 import type { ConsoleStatus } from '../console-status.ts';
-import { checkDestination, runMediaExport } from '../media-export.ts';
+import { checkDestination, runMediaExport, workDirOf } from '../media-export.ts';
 import type { RpcMethods } from '../rpc-server.ts';
 import { listSticks } from '../usb-sticks.ts';
 
@@ -39,8 +38,4 @@ export function exportMethods(parts: {
     },
     'usb.sticks': async () => listSticks(),
   };
-}
-
-export function workDirOf(dataDir: string): string {
-  return join(dataDir, 'work');
 }
