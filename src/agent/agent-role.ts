@@ -234,6 +234,8 @@ class Agent implements AsyncDisposable {
     order: Extract<ConsoleOrder, { type: 'preflight' }>,
     client: ControlClient,
   ): Promise<TargetAnswer> {
+    // A cancelled run says its last words before the next try is answered: the console tells them apart by that.
+    if (this.#job?.stop.signal.aborted === true) await this.#job.ended;
     const conflict = this.#conflictOf(order.jobId, client);
     if (conflict !== undefined) return { ok: false, reason: conflict, description: '' };
     const answer = await this.#chooseDisk(order);

@@ -88,7 +88,8 @@ export class DeployRun {
   rejoin(deployment: Deployment): boolean {
     const { jobId, image } = this.#deployment;
     const isSame = deployment.jobId === jobId && deployment.image.root === image.root;
-    if (!isSame || ['done', 'failed', 'cancelled'].includes(this.#step)) return false;
+    if (!isSame || this.#options.signal.aborted) return false;
+    if (['done', 'failed', 'cancelled'].includes(this.#step)) return false;
     this.#deployment = deployment;
     this.#session?.abort();
     return true;

@@ -183,10 +183,12 @@ describe('live progress', () => {
       reason: state === 'failed' ? 'disk is gone' : '',
     },
     ...{ disk: 'sda', doneBytes, totalBytes: 1000, bytesPerSecond: 100, report: null },
+    ...{ slow: '', leftSeconds: null },
   });
   const snapshot = (targets: DeploySnapshot['targets']): DeploySnapshot => ({
     ...{ id: 'j', kind: 'deploy', image: 'office', state: 'running', error: '', connected: 0, wanted: 0 },
-    ...{ targets, bytesPerSecond: 1_000_000, sessions: [] },
+    ...{ targets, bytesPerSecond: 1_000_000, sessions: [], template: '', retryOf: '', settings: [] },
+    ...{ startedAt: '2026-01-31T14:25:30.000Z', leftSeconds: null, notApplied: [] },
   });
 
   it('draws over itself on a terminal, trouble first, within its width', () => {

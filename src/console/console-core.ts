@@ -5,20 +5,19 @@ import type { Logger } from '../lib/log.ts';
 import type { CaptureContext, CaptureSnapshot } from './capture-job.ts';
 import { Captures } from './captures.ts';
 import { ComputerRegistry, type ConnectedComputer, computerLabel } from './computers.ts';
-import { type DeployContext, DeployJob } from './deploy-job.ts';
-import type { DeployRequest } from './deploy-request.ts';
-import type { DeploySnapshot } from './deploy-view.ts';
+import type { DeployContext } from './deploy-job.ts';
+import { type DeploySnapshot, storedSnapshot } from './deploy-view.ts';
+import { Deployments } from './deployments.ts';
 import type { ImageLibrary } from './image-library.ts';
-import { newJobId } from './job-id.ts';
-import { type ConsoleStore, isEnded } from './store.ts';
+import type { ConsoleStore } from './store.ts';
+import { wakeComputers } from './wake.ts';
 
-const JOBS_KEPT_MAX = 100;
 const LOG_LINES_PER_MINUTE_MAX = 60;
 
 export type JobSnapshot = DeploySnapshot | CaptureSnapshot;
 
 export interface CoreOptions
-  extends Omit<DeployContext, 'computers'>,
+  extends Omit<DeployContext, 'computers' | 'wake'>,
     Omit<CaptureContext, 'library' | 'store'> {}
 
 /** A computer as commands and screens see it. */
@@ -47,7 +46,7 @@ export class ConsoleCore {
   readonly captures: Captures;
   readonly #options: CoreOptions;
   readonly #logger: Logger;
-  readonly #deployments = new Map<string, { job: DeployJob; ended: Promise<DeploySnapshot> }>();
+  readonly deployments: Deployments;
 
   constructor(options: CoreOptions) {
     this.#options = options;
@@ -55,6 +54,11 @@ export class ConsoleCore {
     this.store = options.store;
     this.#logger = options.logger;
     this.captures = new Captures(options);
+    this.deployments = new Deployments({
+      ...options,
+      computers: this.computers,
+      wake: (targets) => this.wake(targets),
+    });
   }
 
   /** Takes in a computer that said hello. */
@@ -77,50 +81,48 @@ export class ConsoleCore {
     });
     const capture = this.captures.list().find((job) => !job.ended && job.computerId === computerId);
     if (role === 'backup' && capture !== undefined) capture.follow(computer);
+    this.deployments.greet(computer);
     const mayLog = logBudget();
     connection.onMessage((message) => this.#heard(computer, message, mayLog));
   }
 
-  /** Starts a deployment; its fate is followed by its id. */
-  deploy(request: DeployRequest): DeployJob {
-    const job = new DeployJob(newJobId(), request, { ...this.#options, computers: this.computers });
-    const ended = job.run();
-    this.#deployments.set(job.id, { job, ended });
-    this.#forgetOldest();
-    return job;
+  /** Goes on with what a killed console left: deployments run again, captures are over. Before anything listens. */
+  resume(): void {
+    for (const record of this.store.unfinishedJobs()) {
+      if (record.kind === 'deploy') this.deployments.resume(record);
+      else this.store.interruptJob(record, 'the console was stopped while it ran');
+    }
   }
 
-  /** Resolves at the end of a deployment. */
-  async deployEnded(jobId: string): Promise<DeploySnapshot> {
-    const found = this.#deployments.get(jobId);
-    if (found === undefined) throw unknownJob(jobId);
-    return found.ended;
+  /** Sends wake-up packets. @throws TdError `not-found`, `network`. */
+  async wake(targets: 'all' | readonly string[]): Promise<string[]> {
+    const { interfaceAddress } = this.#options;
+    return await wakeComputers(targets, { known: this.store.knownComputers(), interfaceAddress });
   }
 
   jobs(): JobSnapshot[] {
     const all: JobSnapshot[] = [
-      ...[...this.#deployments.values()].map(({ job }) => job.snapshot()),
+      ...this.deployments.list().map((job) => job.snapshot()),
       ...this.captures.list().map((job) => job.snapshot()),
     ];
     return all.sort((a, b) => a.id.localeCompare(b.id));
   }
 
+  /** A job of the present, or a deployment of the past. @throws TdError `not-found`. */
   job(jobId: string): JobSnapshot {
-    const snapshot = this.#deployments.get(jobId)?.job.snapshot() ?? this.captures.get(jobId)?.snapshot();
-    if (snapshot === undefined) throw unknownJob(jobId);
-    return snapshot;
+    const live = this.deployments.get(jobId)?.snapshot() ?? this.captures.get(jobId)?.snapshot();
+    if (live !== undefined) return live;
+    const record = this.store.job(jobId);
+    if (record?.kind !== 'deploy') throw unknownJob(jobId);
+    return storedSnapshot(record, this.store.targets(jobId));
   }
 
   /** Cancels a job, or one computer of a deployment. @throws TdError `not-found`. */
   async cancel(jobId: string, options: { computer?: string; reason: string }): Promise<void> {
-    const deployment = this.#deployments.get(jobId);
+    const deployment = this.deployments.get(jobId);
     const capture = this.captures.get(jobId);
-    if (deployment !== undefined) {
-      const { computer } = options;
-      const computerId =
-        computer === undefined ? undefined : (this.computers.find(computer)?.computerId ?? computer);
-      deployment.job.cancel(options.reason, computerId);
-    } else if (capture !== undefined) await capture.cancel(options.reason);
+    if (deployment !== undefined) this.deployments.cancel(deployment, options);
+    else if (capture !== undefined) await capture.cancel(options.reason);
     else throw unknownJob(jobId);
   }
 
@@ -130,8 +132,7 @@ export class ConsoleCore {
 
   /** Ends every job, so that computers and the log know why. */
   async close(reason: string): Promise<void> {
-    for (const { job } of this.#deployments.values()) job.cancel(reason);
-    await Promise.all([...this.#deployments.values()].map(({ ended }) => ended));
+    await this.deployments.close(reason);
     await this.captures.cancelAll(reason);
   }
 
@@ -139,8 +140,6 @@ export class ConsoleCore {
     if (message.type === 'capture-request') {
       // It answers by itself, whatever happens.
       void this.captures.request(computer, message);
-    } else if (message.type === 'report' && !this.#deployments.has(message.jobId)) {
-      this.#lateReport(computer, message);
     } else if (message.type === 'log') {
       const { level, text } = message;
       this.#logger.debug({ computer: computer.computerId, level }, text);
@@ -153,24 +152,7 @@ export class ConsoleCore {
         ...(jobId === undefined ? {} : { jobId }),
         text: `${computerLabel(computerId)} says: ${text}`,
       });
-    }
-  }
-
-  /** Of a job that a killed console left behind: the target went on by itself. */
-  #lateReport(computer: ConnectedComputer, message: Extract<AgentMessage, { type: 'report' }>): void {
-    const { jobId, report } = message;
-    const { computerId } = computer;
-    if (!this.store.jobs().some((job) => job.id === jobId && job.kind === 'deploy')) return;
-    const step = report.ok ? 'done' : 'failed';
-    this.store.setTarget(jobId, { computerId, step, reason: report.error, disk: report.disk, report });
-    this.store.addEvent({
-      level: report.ok ? 'info' : 'error',
-      kind: `target-${step}`,
-      jobId,
-      computerId,
-      text: `${computerLabel(computerId)} ${step} after the console was restarted${report.ok ? '' : `: ${report.error}`}`,
-      details: { report },
-    });
+    } else this.deployments.heard(computer, message);
   }
 
   #view(computer: ConnectedComputer): ComputerView {
@@ -195,16 +177,11 @@ export class ConsoleCore {
   }
 
   #stateOf(computer: ConnectedComputer, jobId: string): string {
-    const snapshot = this.jobs().find((one) => one.id === jobId);
-    if (snapshot?.kind === 'capture') return snapshot.step;
-    return snapshot?.targets.find((one) => one.computerId === computer.computerId)?.state ?? 'assigned';
-  }
-
-  #forgetOldest(): void {
-    const ended = [...this.#deployments.values()].filter(({ job }) => isEnded(job.state));
-    for (const { job } of ended.slice(0, Math.max(0, ended.length - JOBS_KEPT_MAX))) {
-      this.#deployments.delete(job.id);
-    }
+    return (
+      this.deployments.get(jobId)?.stateOf(computer.computerId) ??
+      this.captures.get(jobId)?.snapshot().step ??
+      'assigned'
+    );
   }
 }
 

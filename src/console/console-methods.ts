@@ -1,14 +1,11 @@
-import { z } from 'zod';
 import type { Identity } from '../control/identity.ts';
-import { sleep } from '../lib/clock.ts';
-import { checked } from './checked-params.ts';
 import type { ConsoleCore } from './console-core.ts';
 import type { SettingsStore } from './console-settings.ts';
 import type { ConsoleStatus } from './console-status.ts';
-import { deployRequestOf } from './deploy-preparation.ts';
 import type { Licences } from './licences.ts';
-import { imageMethods } from './methods/image-methods.ts';
 import { exportMethods } from './methods/export-methods.ts';
+import { imageMethods } from './methods/image-methods.ts';
+import { jobMethods } from './methods/job-methods.ts';
 import { licenceMethods } from './methods/licence-methods.ts';
 import { logMethods } from './methods/log-methods.ts';
 import { reportMethods } from './methods/report-methods.ts';
@@ -18,18 +15,9 @@ import { templateMethods } from './methods/template-methods.ts';
 import type { RpcMethods } from './rpc-server.ts';
 import type { Secrets } from './secrets.ts';
 import type { Storages } from './storages.ts';
-import { isEnded } from './store.ts';
 import type { TemplateStore } from './template-store.ts';
 
 export type { ConsoleStatus } from './console-status.ts';
-
-const WATCH_INTERVAL_MS = 500;
-
-const jobParams = z.strictObject({ jobId: z.string().max(40) });
-const cancelParams = jobParams.extend({
-  computer: z.string().max(300).exactOptional(),
-  reason: z.string().min(1).max(500).default('cancelled at the console'),
-});
 
 /** What the calls work on; each area's method table takes what it needs. */
 export interface ConsoleParts {
@@ -55,27 +43,7 @@ export function consoleMethods(parts: ConsoleParts): RpcMethods {
     ...templateMethods(parts),
     ...licenceMethods(parts),
     ...reportMethods(parts),
+    ...jobMethods(parts),
     status: async () => status,
-    computers: async () => core.computerViews(),
-    jobs: async () => core.jobs(),
-    deploy: async ({ params }) => ({ jobId: core.deploy(await deployRequestOf(parts, params)).id }),
-    cancel: async ({ params }) => {
-      const { jobId, ...options } = checked(cancelParams, params);
-      await core.cancel(jobId, options);
-    },
-    /** Sends the job's snapshot whenever it changed, and the last one as the result. */
-    watch: async ({ params, emit, signal }) => {
-      const { jobId } = checked(jobParams, params);
-      let told = '';
-      for (;;) {
-        const snapshot = core.job(jobId);
-        if (isEnded(snapshot.state)) return snapshot.kind === 'deploy' ? core.deployEnded(jobId) : snapshot;
-        const text = JSON.stringify(snapshot);
-        if (text !== told) emit(snapshot);
-        told = text;
-        const pause = sleep(WATCH_INTERVAL_MS, signal);
-        await (snapshot.kind === 'deploy' ? Promise.race([pause, core.deployEnded(jobId)]) : pause);
-      }
-    },
   };
 }

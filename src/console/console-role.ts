@@ -12,17 +12,21 @@ import { type Screen, silentScreen } from '../lib/screen.ts';
 import { PROGRAM_VERSION } from '../lib/version.ts';
 import { startSendSession } from '../multicast/send-session.ts';
 import { DATA_GROUP, DEFAULT_PORTS } from '../schema/site.ts';
+import type { ConsoleApi } from './console-api.ts';
 import { ConsoleCore } from './console-core.ts';
 import { type ConsoleStatus, consoleMethods } from './console-methods.ts';
 import { type ConsolePaths, consolePaths } from './console-paths.ts';
 import type { ConsolePorts } from './console-ports.ts';
 import { showConsole } from './console-screen.ts';
 import { SettingsStore } from './console-settings.ts';
+import { CustomOffers } from './custom-offers.ts';
+import { lockDataDir } from './data-dir-lock.ts';
 import type { DeployLimits } from './deploy-request.ts';
 import { SessionPlaces, type StartMulticast } from './deploy-session.ts';
 import { ImageLibrary } from './image-library.ts';
 import type { PartialFile } from './image-upload.ts';
-import { Licences } from './licences.ts';
+import { imageKind, Licences } from './licences.ts';
+import { localApi } from './local-api.ts';
 import { type ConsoleNetwork, chooseNetwork } from './network-choice.ts';
 import { isConsoleAlive } from './rpc-client.ts';
 import { startRpcServer } from './rpc-server.ts';
@@ -30,6 +34,7 @@ import { Secrets } from './secrets.ts';
 import { Storages } from './storages.ts';
 import { ConsoleStore, type NewEvent } from './store.ts';
 import { TemplateStore } from './template-store.ts';
+import { startWebView } from './web/web-view.ts';
 
 /** Where the Pre-OS keeps what lasts until the computer is switched off. */
 const PREOS_RUN_DIR = '/run/totaldeploy';
@@ -45,12 +50,11 @@ export interface ConsoleOptions {
   name?: string;
   /** Lets computers in whose medium carries no site image. */
   acceptUnknown?: boolean;
-  headless: true;
   screen?: Screen;
   logger: Logger;
   signal: AbortSignal;
   /** Called once when everything listens. */
-  onReady?(status: ConsoleStatus): void;
+  onReady?(status: ConsoleStatus, api: ConsoleApi): void;
   /** Replaced in tests. */
   parts?: {
     startMulticast?: StartMulticast;
@@ -70,6 +74,8 @@ export async function runConsole(options: ConsoleOptions): Promise<void> {
   const name = options.name ?? hostname();
   const paths = consolePaths(options.dataDir, options.imagesDir);
   await prepareFolders(paths, logger);
+  await using stack = new AsyncDisposableStack();
+  stack.use(lockDataDir(paths.data));
   const ownPorts: number[] = [];
   const settings = await SettingsStore.open(paths.data, {
     defaultTemplatesDir: paths.templates,
@@ -77,7 +83,6 @@ export async function runConsole(options: ConsoleOptions): Promise<void> {
   });
   const network = await findNetwork(options.interface ?? (settings.get().interface || undefined));
   const identity = await openIdentity(paths.identity, { name, logger });
-  await using stack = new AsyncDisposableStack();
   const store = stack.use(ConsoleStore.open(paths.database, { logger }));
   await chmod(paths.database, 0o600);
   const secrets = new Secrets(identity);
@@ -94,7 +99,8 @@ export async function runConsole(options: ConsoleOptions): Promise<void> {
   const addEvent = (event: NewEvent) => store.addEvent(event);
   const licences = stack.use(await Licences.open(paths.data, { addEvent, logger }));
   const templates = new TemplateStore({ dir: () => settings.get().templatesDir, secrets });
-  const core = newCore({ store, library, network, options });
+  const core = newCore({ store, library, licences, network, options });
+  core.resume();
   const ports = await listen(stack, { core, identity, network, name, options });
   ownPorts.push(ports.control, ports.service);
   const status: ConsoleStatus = {
@@ -111,7 +117,10 @@ export async function runConsole(options: ConsoleOptions): Promise<void> {
     ...{ core, status, settings, storages, identity, licences },
     ...{ templates, secrets },
   });
+  stack.use(new CustomOffers({ core, templates, secrets, settings, logger }));
   stack.use(await startRpcServer(paths.socket, { methods, logger }));
+  const api = localApi(methods);
+  stack.use(await startWebView({ settings, api, identity, host: network.address, addEvent, logger }));
   stack.defer(showConsole(core, { screen, status }));
   store.addEvent({
     kind: 'console-started',
@@ -119,7 +128,7 @@ export async function runConsole(options: ConsoleOptions): Promise<void> {
     details: status,
   });
   storages.start();
-  options.onReady?.(status);
+  options.onReady?.(status, api);
   await aborted(signal);
   await core.close('the console is shutting down');
   store.addEvent({ kind: 'console-stopped', text: `console "${name}" stopped` });
@@ -145,11 +154,12 @@ async function openStorages(
 interface CoreParts {
   store: ConsoleStore;
   library: ImageLibrary;
+  licences: Licences;
   network: ConsoleNetwork;
   options: ConsoleOptions;
 }
 
-function newCore({ store, library, network, options }: CoreParts): ConsoleCore {
+function newCore({ store, library, licences, network, options }: CoreParts): ConsoleCore {
   const { parts = {}, logger } = options;
   return new ConsoleCore({
     library,
@@ -157,6 +167,7 @@ function newCore({ store, library, network, options }: CoreParts): ConsoleCore {
     places: new SessionPlaces(DATA_GROUP, options.ports?.data ?? DEFAULT_PORTS.data),
     interfaceAddress: network.address,
     startMulticast: parts.startMulticast ?? startSendSession,
+    mayDeploy: (computerId, manifest) => licences.mayDeploy(computerId, imageKind(manifest)),
     ...(parts.deployLimits === undefined ? {} : { limits: parts.deployLimits }),
     ...(parts.openFile === undefined ? {} : { openFile: parts.openFile }),
     logger,
@@ -227,7 +238,7 @@ async function prepareFolders(paths: ConsolePaths, logger: Logger): Promise<void
   if (await isConsoleAlive(paths.socket)) {
     throw new TdError(
       'refused',
-      `Cannot start a console with "${paths.data}": another one is running with it; use its commands, or give another --data`,
+      `Cannot start a console with "${paths.data}": another one is running with it; "totaldeploy tui --data ${paths.data}" shows that one, or give another --data`,
     );
   }
 }
@@ -251,7 +262,6 @@ async function servedImage(library: ImageLibrary, name: string): Promise<ServedI
 /** After a console was killed: what it left is named in the log and put right. */
 async function recover(store: ConsoleStore, library: ImageLibrary): Promise<void> {
   store.prune();
-  store.interruptRunning();
   for (const file of await library.removePartials()) {
     store.addEvent({
       level: 'warn',

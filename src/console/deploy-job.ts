@@ -1,17 +1,24 @@
-import type { ControlConnection } from '../control/control-connection.ts';
-import type { AgentMessage, ConsoleMessage, Deployment } from '../control/messages.ts';
+import type { AgentMessage, Deployment } from '../control/messages.ts';
 import { type Clock, monotonicClock } from '../lib/clock.ts';
 import { errorLine, TdError } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
+import type { ImageManifest } from '../schema/image-manifest.ts';
 import type { ComputerRegistry, ConnectedComputer } from './computers.ts';
 import { DEPLOY_LIMITS, type DeployLimits, type DeployRequest } from './deploy-request.ts';
+import { DeployRoster } from './deploy-roster.ts';
+import { machineMtuBytes } from './datagram-size.ts';
 import { type SessionPlaces, type StartMulticast, Transmission } from './deploy-session.ts';
-import { type DeployTarget, newTarget, type TargetEnd, type TargetPhase } from './deploy-target.ts';
-import { type DeploySnapshot, targetRecord, targetView } from './deploy-view.ts';
+import type { DeployTarget } from './deploy-target.ts';
+import { type DeploySnapshot, deploySnapshot, targetView } from './deploy-view.ts';
 import type { ImageLease, ImageLibrary } from './image-library.ts';
-import { preflightMessage } from './preflight-message.ts';
-import type { ConsoleStore, JobState, NewEvent } from './store.ts';
+import { JobSamples } from './job-samples.ts';
+import { type DiskNeeds, diskNeeds } from './preflight-message.ts';
+import type { ConsoleStore, JobRecord, JobState, NewEvent } from './store.ts';
+import { TargetAnswers } from './target-answers.ts';
 import { candidates, missingTargets, wantedCount } from './target-selection.ts';
+
+/** A console that was killed takes a while to be found again by its targets. */
+const RESTART_WAIT_MS_MIN = 30_000;
 
 export interface DeployContext {
   computers: ComputerRegistry;
@@ -23,6 +30,10 @@ export interface DeployContext {
   limits?: Partial<DeployLimits>;
   clock?: Clock;
   logger: Logger;
+  /** Asked for each target that says yes in pre-flight: empty, or why it may not be written to. */
+  mayDeploy?(computerId: string, image: ImageManifest): string;
+  /** Sends wake-up packets; the ids of the computers that were named. */
+  wake?(targets: DeployRequest['targets']): Promise<string[]>;
 }
 
 /**
@@ -36,50 +47,91 @@ export class DeployJob {
   readonly #limits: DeployLimits;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #targets = new Map<string, DeployTarget>();
+  readonly #roster: DeployRoster;
+  readonly #answers: TargetAnswers;
+  readonly #samples: JobSamples;
   readonly #startedAtMs: number;
+  /** What a killed console had stored. */
+  readonly #resumed: JobRecord | undefined;
+  readonly #startedAt: string;
+  readonly #lostWaitMs: number;
   #state: JobState = 'waiting';
   #error = '';
+  #wanted: number;
   #tooFew = false;
   #stop: TdError | undefined;
   #lease: ImageLease | undefined;
-  #preflight: ConsoleMessage | undefined;
+  #needs: DiskNeeds | undefined;
   #transmission: Transmission | undefined;
   #wake: (() => void) | undefined;
 
-  constructor(id: string, request: DeployRequest, context: DeployContext) {
+  /** @param options `resumed`: goes on with what a killed console had stored of the job. */
+  constructor(
+    id: string,
+    request: DeployRequest,
+    options: { context: DeployContext; resumed?: JobRecord | undefined },
+  ) {
+    const { context, resumed } = options;
     this.id = id;
     this.request = request;
     this.#context = context;
+    this.#resumed = resumed;
     this.#limits = { ...DEPLOY_LIMITS, ...context.limits };
     this.#clock = context.clock ?? monotonicClock;
     this.#startedAtMs = this.#clock.nowMs();
+    this.#startedAt = resumed?.createdAt ?? new Date().toISOString();
     this.#logger = context.logger.child({ job: id });
+    this.#samples = new JobSamples(id, context.store);
+    this.#wanted = wantedCount(request);
+    const lostWaitMs = request.lostWaitSeconds * 1000;
+    this.#lostWaitMs = resumed === undefined ? lostWaitMs : Math.max(lostWaitMs, RESTART_WAIT_MS_MIN);
+    this.#roster = new DeployRoster({
+      ...{ jobId: id, store: context.store, computers: context.computers, clock: this.#clock },
+      drop: (receiverId, reason) => this.#transmission?.drop(receiverId, reason),
+      onPhase: () => this.#wake?.(),
+    });
+    this.#answers = new TargetAnswers(this.#roster, {
+      clock: this.#clock,
+      root: () => this.#lease?.reader.root.toString('hex') ?? '',
+      objection: (computerId) => context.mayDeploy?.(computerId, this.#lease!.reader.manifest) ?? '',
+      // One that comes while the job runs joins late.
+      onReady: (target) => {
+        if (this.#state === 'running') this.#deployLater(target);
+      },
+    });
   }
 
   get state(): JobState {
     return this.#state;
   }
 
+  /** Still takes computers in. */
+  get isOpen(): boolean {
+    return (this.#state === 'running' || this.#state === 'pre-flight') && this.#stop === undefined;
+  }
+
+  /** Was just started and takes computers in soon. */
+  get isOpening(): boolean {
+    return this.#state === 'waiting' && this.#wanted <= 1;
+  }
+
   /** Runs to the end; what goes wrong is in the snapshot, nothing is thrown. */
   async run(): Promise<DeploySnapshot> {
-    const { computers, store, library } = this.#context;
-    const { image } = this.request;
-    store.createJob({ id: this.id, kind: 'deploy', image, state: 'waiting', options: this.request });
-    this.#event({ kind: 'job-created', text: `deployment of "${image}" asked for`, details: this.request });
-    const unsubscribe = computers.subscribe({
-      onConnected: (computer) => this.#connected(computer),
-      onDisconnected: (computer, reason) => this.#disconnected(computer, reason),
-    });
+    const { computers, library } = this.#context;
+    this.#begin();
+    let unsubscribe = () => {};
     try {
-      this.#lease = await library.lease(image);
+      this.#lease = await library.lease(this.request.image);
       this.#transmission = this.#newTransmission(this.#lease);
-      this.#preflight = preflightMessage(this.#lease.reader, {
-        jobId: this.id,
-        diskRule: this.request.diskRule,
+      this.#needs = diskNeeds(this.#lease.reader, this.request);
+      unsubscribe = computers.subscribe({
+        onConnected: (computer) => this.#connected(computer),
+        onDisconnected: (computer, reason) => this.#disconnected(computer, reason),
       });
-      await this.#gather();
-      await this.#askAll();
+      // A resumed job goes on at the step it had reached.
+      if (this.#state === 'waiting') await this.#gather();
+      for (const target of this.#roster.list()) this.#meetAgain(target);
+      if (this.#state !== 'running') await this.#askAll();
       await this.#deployAll();
       this.#conclude();
     } catch (error) {
@@ -96,32 +148,103 @@ export class DeployJob {
     if (computerId === undefined) {
       this.#stop ??= new TdError('cancelled', reason);
     } else {
-      const target = this.#targets.get(computerId);
-      if (target !== undefined && target.phase !== 'ended') this.#endTarget(target, 'cancelled', reason);
+      const target = this.#roster.get(computerId);
+      if (target !== undefined && target.phase !== 'ended') this.#roster.end(target, 'cancelled', reason);
     }
     this.#wake?.();
   }
 
+  /** Whether {@link admit} would take a waiting computer in. */
+  mayAdmit(computer: ConnectedComputer): boolean {
+    const before = this.#roster.get(computer.computerId);
+    const isFree = computer.jobId === undefined && computer.role === 'agent';
+    return this.isOpen && isFree && (before === undefined || before.phase === 'ended');
+  }
+
+  /** Takes a waiting computer into the running job. */
+  admit(computer: ConnectedComputer): void {
+    if (!this.mayAdmit(computer)) return;
+    const { computerId } = computer;
+    const target = this.#roster.get(computerId) ?? this.#roster.add(computerId);
+    this.#roster.reopen(target, { kind: 'target-joined', text: 'joins the running job' });
+    this.#ask(target, computer);
+  }
+
+  /** Tries ended targets again that were not done; false when the job takes nobody in any more. */
+  retry(computerIds: readonly string[]): boolean {
+    if (!this.isOpen) return false;
+    for (const computerId of computerIds) {
+      const target = this.#roster.get(computerId);
+      if (target?.phase !== 'ended' || target.end === 'done') continue;
+      target.isStopping = target.end === 'cancelled';
+      this.#roster.reopen(target, { kind: 'target-retry', text: 'is tried again' });
+      const computer = this.#context.computers.get(computerId);
+      if (computer === undefined) this.#roster.lose(target, 'it is not connected');
+      else if (computer.jobId === undefined && computer.role === 'agent') this.#ask(target, computer);
+      else this.#roster.end(target, 'failed', `it is busy with ${computer.jobId ?? 'a backup'}`);
+    }
+    return true;
+  }
+
+  /** Takes what one of its targets says. */
+  heard(computer: ConnectedComputer, message: AgentMessage): void {
+    const target = this.#roster.get(computer.computerId);
+    if (target?.connection === computer.connection) this.#answers.heard(target, message);
+  }
+
+  /** The step of one computer; undefined when it is not in the job. */
+  stateOf(computerId: string): string | undefined {
+    const target = this.#roster.get(computerId);
+    return target === undefined ? undefined : targetView(target).state;
+  }
+
+  targets(): readonly DeployTarget[] {
+    return this.#roster.list();
+  }
+
   snapshot(): DeploySnapshot {
-    return {
+    const isWaiting = this.#state === 'waiting';
+    return deploySnapshot(this.request, {
       id: this.id,
-      kind: 'deploy',
-      image: this.request.image,
       state: this.#state,
       error: this.#error,
-      connected: candidates(this.#context.computers, this.request.targets).length,
-      wanted: wantedCount(this.request),
-      targets: [...this.#targets.values()].map(targetView),
+      startedAt: this.#startedAt,
+      connected: isWaiting
+        ? candidates(this.#context.computers, this.request.targets).length
+        : this.#roster.size,
+      wanted: this.#wanted,
+      targets: this.#roster.list().map(targetView),
       bytesPerSecond: this.#transmission?.bytesPerSecond ?? 0,
       sessions: this.#transmission?.summaries ?? [],
-    };
+    });
+  }
+
+  #begin(): void {
+    const { store } = this.#context;
+    const { image, notApplied } = this.request;
+    if (this.#resumed !== undefined) {
+      this.#state = this.#resumed.state;
+      this.#roster.restore(store.targets(this.id));
+      this.#tooFew = this.#state !== 'waiting' && this.#roster.size < this.#wanted;
+      const text = `deployment of "${image}" was interrupted: the console was stopped while it ran; it goes on now`;
+      this.#event({ level: 'warn', kind: 'job-resumed', text });
+      return;
+    }
+    store.createJob({ id: this.id, kind: 'deploy', image, state: 'waiting', options: this.request });
+    this.#event({ kind: 'job-created', text: `deployment of "${image}" asked for`, details: this.request });
+    for (const line of notApplied) {
+      const text = `not applied by this version: ${line}`;
+      this.#event({ level: 'warn', kind: 'setting-not-applied', text });
+    }
   }
 
   async #gather(): Promise<void> {
     const { targets, waitSeconds, allOrNothing, image } = this.request;
     const registry = this.#context.computers;
-    const wanted = wantedCount(this.request);
-    const deadlineMs = this.#startedAtMs + waitSeconds * 1000;
+    if (this.request.wake) await this.#wakeFirst();
+    // After a restart nobody is there at once.
+    const wanted = this.#resumed === undefined ? this.#wanted : Math.max(1, this.#wanted);
+    const deadlineMs = this.#clock.nowMs() + waitSeconds * 1000;
     let chosen = candidates(registry, targets);
     if (chosen.length < wanted) {
       this.#event({ kind: 'job-waiting', text: `waiting for ${wanted} computers, up to ${waitSeconds} s` });
@@ -130,9 +253,10 @@ export class DeployJob {
       await this.#tick();
       chosen = candidates(registry, targets);
     }
-    this.#tooFew = chosen.length < wanted;
+    const asked = wantedCount(this.request);
+    this.#tooFew = chosen.length < asked;
     const came =
-      wanted === 0 ? 'no computer is connected and free' : `${chosen.length} of ${wanted} computers came`;
+      asked === 0 ? 'no computer is connected and free' : `${chosen.length} of ${asked} computers came`;
     if (chosen.length === 0 || (this.#tooFew && allOrNothing)) {
       throw new TdError(
         'timeout',
@@ -141,26 +265,37 @@ export class DeployJob {
     }
     if (this.#tooFew)
       this.#event({ level: 'warn', kind: 'job-short', text: `${came} in time; going on with these` });
-    for (const { computerId } of chosen)
-      this.#targets.set(computerId, newTarget(computerId, this.#clock.nowMs()));
+    for (const { computerId } of chosen) this.#roster.add(computerId);
     for (const { computerId, why } of missingTargets(registry, targets, chosen)) {
-      const target = newTarget(computerId, this.#clock.nowMs());
-      this.#targets.set(computerId, target);
-      this.#endTarget(target, 'failed', why);
+      this.#roster.end(this.#roster.add(computerId), 'failed', why);
+    }
+  }
+
+  async #wakeFirst(): Promise<void> {
+    const { targets, waitFor } = this.request;
+    try {
+      const woken = (await this.#context.wake?.(targets)) ?? [];
+      this.#event({ kind: 'job-woke', text: `wake-up packets sent to ${woken.length} computers` });
+      // Nothing else says how many to wait for.
+      if (targets === 'all' && waitFor === 0) this.#wanted = woken.length;
+    } catch (error) {
+      this.#event({ level: 'warn', kind: 'job-woke', text: errorLine(error) });
     }
   }
 
   async #askAll(): Promise<void> {
     this.#setState('pre-flight');
-    for (const target of this.#targets.values()) {
-      const computer = this.#context.computers.get(target.computerId);
+    for (const target of this.#roster.list()) {
       if (target.phase !== 'new') continue;
-      if (computer === undefined) this.#lose(target, 'it was gone before pre-flight');
+      const computer = this.#context.computers.get(target.computerId);
+      if (computer === undefined) this.#roster.lose(target, 'it was gone before pre-flight');
       else this.#ask(target, computer);
     }
-    while (this.#some('asking')) await this.#tick();
-    const refused = [...this.#targets.values()].filter((one) => one.end === 'failed');
-    if (this.request.allOrNothing && (refused.length > 0 || this.#some('lost'))) {
+    // Whoever a killed console had asked is waited for: perhaps all or none are to be written.
+    const isBack = () => this.#resumed === undefined || !this.#roster.some('lost');
+    while (this.#roster.some('asking') || !isBack()) await this.#tick();
+    const refused = this.#roster.list().filter((one) => one.end === 'failed');
+    if (this.request.allOrNothing && (refused.length > 0 || this.#roster.some('lost'))) {
       throw new TdError(
         'refused',
         `Nothing was written: ${refused.length} computers cannot take "${this.request.image}" and all or none were asked for`,
@@ -169,31 +304,32 @@ export class DeployJob {
   }
 
   #ask(target: DeployTarget, computer: ConnectedComputer): void {
-    computer.jobId = this.id;
-    target.connection = computer.connection;
-    target.address = computer.address;
-    this.#setPhase(target, 'asking');
-    this.#setStep(target, 'pre-flight', '');
-    const { connection } = computer;
-    connection.onMessage((message) => this.#heard(target, connection, message));
-    connection.send(this.#preflight!);
+    this.#roster.attach(target, computer);
+    this.#roster.setPhase(target, 'asking');
+    this.#roster.setStep(target, 'pre-flight', '');
+    computer.connection.send({ type: 'preflight', jobId: this.id, ...this.#needs! });
   }
 
   async #deployAll(): Promise<void> {
-    this.#setState('running');
-    const ready = [...this.#targets.values()].filter((one) => one.phase === 'ready');
+    if (this.#state !== 'running') this.#setState('running');
+    const ready = this.#roster.list().filter((one) => one.phase === 'ready');
     if (ready.length > 0) await this.#deploy(ready);
-    while (!this.#finished()) await this.#tick();
+    while (!this.#roster.allEnded) await this.#tick();
+  }
+
+  #deployLater(target: DeployTarget): void {
+    this.#deploy([target]).catch((error) => this.#stopWith(error));
   }
 
   /** Gives targets their deployment: into the running session, or into a new one when that has ended. */
   async #deploy(targets: readonly DeployTarget[]): Promise<void> {
     const transmission = this.#transmission!;
-    for (const target of targets) {
-      target.receiverId = transmission.newReceiverId();
-      this.#setPhase(target, 'active');
-    }
-    const receivers = targets.map(({ receiverId, label }) => ({ receiverId, name: label }));
+    for (const target of targets) this.#roster.enlist(target, transmission.newReceiverId());
+    const receivers = targets.map(({ receiverId, label, connection, address }) => ({
+      receiverId,
+      name: label,
+      ...(connection && { mtuBytes: machineMtuBytes(connection.hello.machine, address) }),
+    }));
     const session = await transmission.join(receivers);
     for (const [i, target] of targets.entries()) {
       const { receiverId } = receivers[i]!;
@@ -217,11 +353,7 @@ export class DeployJob {
         const text = `multicast to ${details.group}:${details.port} for ${details.receivers} computers`;
         this.#event({ kind: 'session-started', text, details });
       },
-      onEvent: ({ kind, receiverId, detail }) => {
-        const target = [...this.#targets.values()].find((one) => one.receiverId === receiverId);
-        const event = { kind: `multicast-${kind}`, text: detail === '' ? kind : `${kind}: ${detail}` };
-        if (target !== undefined) this.#targetEvent(target, event);
-      },
+      onEvent: (notice) => this.#answers.noticed(notice),
       onError: (error) => this.#stopWith(error),
     });
   }
@@ -241,95 +373,48 @@ export class DeployJob {
       chunkCount: reader.index.chunkCount,
       path: `/v1/images/${name}`,
     };
-    const { diskRule, after } = this.request;
-    return { jobId: this.id, image, session, diskRule, after };
-  }
-
-  #heard(target: DeployTarget, connection: ControlConnection, message: AgentMessage): void {
-    if (target.connection !== connection || target.phase === 'ended') return;
-    if (!('jobId' in message) || message.jobId !== this.id) return;
-    if (message.type === 'preflight-result') this.#answered(target, message);
-    else if (message.type === 'state') this.#stateChanged(target, message);
-    else if (message.type === 'report') this.#reported(target, message);
-    else if (message.type === 'progress') {
-      if (message.doneBytes !== target.doneBytes) target.activeAtMs = this.#clock.nowMs();
-      target.doneBytes = message.doneBytes;
-      target.totalBytes = message.totalBytes;
-      target.bytesPerSecond = message.bytesPerSecond;
-    }
-    this.#wake?.();
-  }
-
-  #answered(target: DeployTarget, answer: Extract<AgentMessage, { type: 'preflight-result' }>): void {
-    if (target.phase !== 'asking') return;
-    target.disk = answer.disk;
-    if (!answer.ok) {
-      this.#endTarget(target, 'failed', answer.reason || 'it says it cannot, without a reason');
-      return;
-    }
-    this.#setPhase(target, 'ready');
-    this.#targetEvent(target, {
-      kind: 'preflight-ok',
-      text: `ready: ${answer.disk}${answer.reason === '' ? '' : `; ${answer.reason}`}`,
-    });
-    // One that came back while the job runs joins late.
-    if (this.#state === 'running') {
-      this.#deploy([target]).catch((error) => this.#stopWith(error));
-    }
-  }
-
-  #stateChanged(target: DeployTarget, message: Extract<AgentMessage, { type: 'state' }>): void {
-    target.activeAtMs = this.#clock.nowMs();
-    if (message.step === 'failed') this.#endTarget(target, 'failed', message.detail || 'no reason was given');
-    else if (message.step === 'cancelled') this.#endTarget(target, 'cancelled', message.detail);
-    // Only a report that proves the image's root makes a target done.
-    else this.#setStep(target, message.step === 'done' ? target.step : message.step, message.detail);
-  }
-
-  #reported(target: DeployTarget, message: Extract<AgentMessage, { type: 'report' }>): void {
-    const { report } = message;
-    target.report = report;
-    const root = this.#lease!.reader.root.toString('hex');
-    if (!report.ok) this.#endTarget(target, 'failed', report.error || 'no reason was given');
-    else if (report.root !== root) {
-      this.#endTarget(
-        target,
-        'failed',
-        'it reports another image than the one that was sent; deploy it again',
-      );
-    } else this.#endTarget(target, 'done', '');
+    const { diskRule, after, disk, partitions } = this.request;
+    return {
+      ...{ jobId: this.id, image, session, diskRule, after },
+      ...(disk === 0 ? {} : { disk }),
+      ...(partitions === 'all' ? {} : { partitions }),
+    };
   }
 
   #connected(computer: ConnectedComputer): void {
     this.#wake?.();
-    const target = this.#targets.get(computer.computerId);
-    const mayReturn = target !== undefined && (target.phase === 'lost' || target.endedByLoss);
-    if (!mayReturn || computer.role !== 'agent' || this.#stop !== undefined) return;
-    if (this.#state !== 'running' && this.#state !== 'pre-flight') return;
-    target.end = undefined;
-    target.endedByLoss = false;
-    target.reason = '';
-    this.#targetEvent(target, {
-      kind: 'target-back',
-      text: 'is back; asked again and joins the running session',
-    });
-    this.#ask(target, computer);
+    if (computer.role !== 'agent' || !this.isOpen) return;
+    const target = this.#roster.get(computer.computerId);
+    if (target !== undefined) this.#meetAgain(target);
+    else if (this.request.joinLate && this.request.targets === 'all') {
+      // What another job still writes there is not thrown away for this one.
+      if (computer.connection.hello.job === undefined) this.admit(computer);
+    }
+  }
+
+  /** A target that was lost and is connected: one that still works for the job goes on, another begins anew. */
+  #meetAgain(target: DeployTarget): void {
+    const computer = this.#context.computers.get(target.computerId);
+    if (computer?.role !== 'agent' || (target.phase !== 'lost' && !target.endedByLoss)) return;
+    const going = computer.connection.hello.job;
+    if (going?.jobId !== this.id || this.#state !== 'running') {
+      const text = 'is back; asked again and joins the running session';
+      this.#roster.reopen(target, { kind: 'target-back', text });
+      this.#ask(target, computer);
+      return;
+    }
+    this.#roster.reopen(target, { kind: 'target-back', text: `is back and goes on at "${going.step}"` });
+    this.#roster.attach(target, computer);
+    target.doneBytes = going.doneBytes;
+    target.totalBytes = going.totalBytes;
+    this.#roster.setStep(target, going.step, '');
+    this.#deployLater(target);
   }
 
   #disconnected(computer: ConnectedComputer, reason: string): void {
-    const target = this.#targets.get(computer.computerId);
+    const target = this.#roster.get(computer.computerId);
     if (target === undefined || target.connection !== computer.connection || target.phase === 'ended') return;
-    this.#lose(target, reason);
-    this.#wake?.();
-  }
-
-  #lose(target: DeployTarget, reason: string): void {
-    target.connection = undefined;
-    target.reason = `lost contact: ${reason}`;
-    if (target.phase === 'active') this.#transmission?.drop(target.receiverId, 'lost contact');
-    this.#setPhase(target, 'lost');
-    this.#targetEvent(target, { level: 'warn', kind: 'target-lost', text: target.reason });
-    this.#saveTarget(target);
+    this.#roster.lose(target, reason);
   }
 
   /** Waits for news or a moment, then looks at the times. @throws TdError when the job is to stop. */
@@ -345,36 +430,18 @@ export class DeployJob {
       this.#wake = undefined;
     }
     if (this.#stop !== undefined) throw this.#stop;
-    const nowMs = this.#clock.nowMs();
-    if (nowMs - this.#startedAtMs > this.#limits.jobMs) {
+    if (this.#clock.nowMs() - this.#startedAtMs > this.#limits.jobMs) {
       throw new TdError('timeout', `the job did not end in ${Math.round(this.#limits.jobMs / 1000)} s`);
     }
-    for (const target of this.#targets.values()) this.#checkTimes(target, nowMs);
+    this.#roster.checkTimes(this.#limits, this.#lostWaitMs);
+    if (this.#state === 'running') this.#sample();
   }
 
-  #checkTimes(target: DeployTarget, nowMs: number): void {
-    const phaseMs = nowMs - target.phaseAtMs;
-    const { preflightMs, stalledMs } = this.#limits;
-    if (target.phase === 'asking' && phaseMs > preflightMs) {
-      this.#endTarget(target, 'failed', `it did not answer pre-flight in ${preflightMs / 1000} s`);
-    } else if (target.phase === 'active' && nowMs - target.activeAtMs > stalledMs) {
-      this.#endTarget(
-        target,
-        'failed',
-        `no progress for ${Math.round(stalledMs / 1000)} s in "${target.step}"`,
-      );
-    } else if (target.phase === 'lost' && phaseMs > this.request.lostWaitSeconds * 1000) {
-      this.#endTarget(target, 'failed', `${target.reason}; it did not come back`);
-      target.endedByLoss = true;
-    }
-  }
-
-  #some(phase: TargetPhase): boolean {
-    return [...this.#targets.values()].some((one) => one.phase === phase);
-  }
-
-  #finished(): boolean {
-    return [...this.#targets.values()].every((one) => one.phase === 'ended');
+  #sample(): void {
+    this.#samples.take(Date.now() - Date.parse(this.#startedAt), () => ({
+      bytesPerSecond: this.#transmission?.bytesPerSecond ?? 0,
+      permille: this.#roster.list().map(permilleDone),
+    }));
   }
 
   #setState(state: JobState): void {
@@ -383,61 +450,15 @@ export class DeployJob {
     this.#event({ kind: 'job-state', text: `job is ${state}` });
   }
 
-  #setPhase(target: DeployTarget, phase: TargetPhase): void {
-    target.phase = phase;
-    target.phaseAtMs = this.#clock.nowMs();
-    target.activeAtMs = target.phaseAtMs;
-  }
-
-  #setStep(target: DeployTarget, step: string, detail: string): void {
-    target.detail = detail;
-    if (target.step === step) return;
-    target.step = step;
-    this.#targetEvent(target, {
-      kind: 'target-step',
-      text: detail === '' ? step : `${step}: ${detail}`,
-      details: { step },
-    });
-    this.#saveTarget(target);
-  }
-
-  #endTarget(target: DeployTarget, end: TargetEnd, reason: string): void {
-    if (target.phase === 'active' && end !== 'done') {
-      this.#transmission?.drop(target.receiverId, reason || end);
-    }
-    this.#setPhase(target, 'ended');
-    target.end = end;
-    target.step = end;
-    target.detail = '';
-    target.reason = reason;
-    const level = end === 'done' ? 'info' : end === 'failed' ? 'error' : 'warn';
-    const text = reason === '' ? end : `${end}: ${reason}`;
-    this.#targetEvent(target, { level, kind: `target-${end}`, text, details: { report: target.report } });
-    this.#saveTarget(target);
-    if (end !== 'done')
-      target.connection?.send({ type: 'cancel', jobId: this.id, reason: (reason || end).slice(0, 1000) });
-    const computer = this.#context.computers.get(target.computerId);
-    if (computer?.jobId === this.id) computer.jobId = undefined;
-  }
-
-  #saveTarget(target: DeployTarget): void {
-    this.#context.store.setTarget(this.id, targetRecord(target));
-  }
-
-  #targetEvent(target: DeployTarget, event: NewEvent): void {
-    const text = `${target.label} ${event.text}`;
-    this.#event({ ...event, computerId: target.computerId, text });
-  }
-
   #event(event: NewEvent): void {
     this.#context.store.addEvent({ ...event, jobId: this.id });
   }
 
   #conclude(): void {
-    const ends = [...this.#targets.values()].map((one) => one.end);
+    const ends = this.#roster.list().map((one) => one.end);
     const done = ends.filter((end) => end === 'done').length;
     const complete = done === ends.length && !this.#tooFew;
-    const waited = this.#tooFew ? `, ${wantedCount(this.request)} were waited for` : '';
+    const waited = this.#tooFew ? `, ${this.#wanted} were waited for` : '';
     const text = `${done} of ${ends.length} computers done${waited}`;
     this.#finish(complete ? 'done' : done > 0 ? 'partial' : 'failed', text);
   }
@@ -445,8 +466,8 @@ export class DeployJob {
   #fail(error: unknown): void {
     const cancelled = error instanceof TdError && error.code === 'cancelled';
     const reason = errorLine(error);
-    for (const target of this.#targets.values()) {
-      if (target.phase !== 'ended') this.#endTarget(target, cancelled ? 'cancelled' : 'failed', reason);
+    for (const target of this.#roster.list()) {
+      if (target.phase !== 'ended') this.#roster.end(target, cancelled ? 'cancelled' : 'failed', reason);
     }
     this.#finish(cancelled ? 'cancelled' : 'failed', reason);
   }
@@ -467,4 +488,11 @@ export class DeployJob {
       summary: { sessions: this.#transmission?.summaries ?? [], targets: this.snapshot().targets },
     });
   }
+}
+
+function permilleDone(target: DeployTarget): number {
+  if (target.end === 'done') return 1000;
+  return target.totalBytes === 0
+    ? 0
+    : Math.min(1000, Math.round((target.doneBytes / target.totalBytes) * 1000));
 }

@@ -1,6 +1,21 @@
 import type { TargetReport } from '../schema/job.ts';
-import type { DeployTarget } from './deploy-target.ts';
-import type { JobState, TargetRecord } from './store.ts';
+import { type DeployRequest, deployRequestSchema } from './deploy-request.ts';
+import { type DeployTarget, restoredTarget } from './deploy-target.ts';
+import type { JobRecord, JobState, TargetRecord } from './store.ts';
+import { wantedCount } from './target-selection.ts';
+
+/** A deployment that an earlier console ran, from its store. */
+export function storedSnapshot(record: JobRecord, targets: readonly TargetRecord[]): DeploySnapshot {
+  const { id, state, error, createdAt: startedAt } = record;
+  const request = deployRequestSchema.safeParse(record.options).data ?? {
+    ...deployRequestSchema.parse({ image: 'unknown' }),
+    image: record.image,
+  };
+  const { sessions = [] } = record.summary as { sessions?: object[] };
+  const views = targets.map((target) => targetView(restoredTarget(target, 0)));
+  const counts = { connected: 0, wanted: wantedCount(request), bytesPerSecond: 0 };
+  return deploySnapshot(request, { id, state, error, startedAt, ...counts, targets: views, sessions });
+}
 
 /** A target as screens, commands and `--json` show it. */
 export interface TargetView {
@@ -10,11 +25,16 @@ export interface TargetView {
   /** `lost contact` while the computer is away, else its step. */
   state: string;
   detail: string;
+  /** Why it failed, was cancelled or is lost; else empty. */
   reason: string;
+  /** Why it is slower than the others; empty while it keeps up. */
+  slow: string;
   disk: string;
   doneBytes: number;
   totalBytes: number;
   bytesPerSecond: number;
+  /** Of what it still receives; null while that is unknown. */
+  leftSeconds: number | null;
   report: TargetReport | null;
 }
 
@@ -25,6 +45,18 @@ export interface DeploySnapshot {
   image: string;
   state: JobState;
   error: string;
+  /** Empty without one. */
+  template: string;
+  /** The job it tries again; else empty. */
+  retryOf: string;
+  /** ISO 8601, UTC. */
+  startedAt: string;
+  /** Until the last target has received everything; null while that is unknown. */
+  leftSeconds: number | null;
+  /** The template's settings in words. */
+  settings: { label: string; value: string }[];
+  /** Settings that this version does not apply. */
+  notApplied: string[];
   /** Computers connected and wanted while the job waits. */
   connected: number;
   wanted: number;
@@ -34,8 +66,22 @@ export interface DeploySnapshot {
   sessions: readonly object[];
 }
 
+/** Puts together what a job knows of itself with what was asked for. */
+export function deploySnapshot(
+  request: DeployRequest,
+  now: Omit<
+    DeploySnapshot,
+    'kind' | 'image' | 'template' | 'retryOf' | 'settings' | 'notApplied' | 'leftSeconds'
+  >,
+): DeploySnapshot {
+  const { image, template, retryOf, settings, notApplied } = request;
+  const leftSeconds = longestLeft(now.targets);
+  return { kind: 'deploy', ...{ image, template, retryOf, settings, notApplied, leftSeconds }, ...now };
+}
+
 export function targetView(target: DeployTarget): TargetView {
   const { computerId, label, address, detail, reason, disk, doneBytes, totalBytes, report } = target;
+  const isActive = target.phase === 'active';
   return {
     computerId,
     name: label,
@@ -43,12 +89,26 @@ export function targetView(target: DeployTarget): TargetView {
     state: target.phase === 'lost' ? 'lost contact' : target.step,
     detail,
     reason,
+    slow: isActive ? target.slow : '',
     disk,
     doneBytes,
     totalBytes,
-    bytesPerSecond: target.phase === 'active' ? target.bytesPerSecond : 0,
+    bytesPerSecond: isActive ? target.bytesPerSecond : 0,
+    leftSeconds: isActive ? leftSeconds(target) : null,
     report,
   };
+}
+
+function longestLeft(targets: readonly TargetView[]): number | null {
+  let longest: number | null = null;
+  for (const { leftSeconds: left } of targets) if (left !== null) longest = Math.max(longest ?? 0, left);
+  return longest;
+}
+
+function leftSeconds(target: DeployTarget): number | null {
+  const { step, doneBytes, totalBytes, bytesPerSecond } = target;
+  if (step !== 'receiving' || totalBytes === 0 || bytesPerSecond <= 0) return null;
+  return Math.ceil((totalBytes - doneBytes) / bytesPerSecond);
 }
 
 export function targetRecord(target: DeployTarget): TargetRecord {

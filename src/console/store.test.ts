@@ -43,15 +43,53 @@ describe('console store', () => {
     });
   });
 
-  it('marks what a killed console left running, once', () => {
+  it('names what a killed console left running until it is interrupted', () => {
     using store = ConsoleStore.open(path);
     store.createJob({ id: 'j1', kind: 'capture', image: 'a', state: 'running', options: {} });
     store.createJob({ id: 'j2', kind: 'deploy', image: 'b', state: 'running', options: {} });
     store.setJob('j2', { state: 'done' });
-    expect(store.interruptRunning().map((job) => job.id)).toEqual(['j1']);
-    expect(store.interruptRunning()).toEqual([]);
+    const [left, ...others] = store.unfinishedJobs();
+    expect([left?.id, others]).toEqual(['j1', []]);
+    store.interruptJob(left!, 'the console was stopped');
+    expect(store.unfinishedJobs()).toEqual([]);
     expect(store.jobs().map((job) => job.state)).toEqual(['interrupted', 'done']);
     expect(store.events()).toMatchObject([{ kind: 'job-interrupted', jobId: 'j1', level: 'warn' }]);
+  });
+
+  it('sums up jobs with what became of their computers, the newest first', () => {
+    using store = ConsoleStore.open(path);
+    const options = { image: 'office', template: 'lab' };
+    store.createJob({ id: 'j1', kind: 'deploy', image: 'office', state: 'running', options });
+    store.createJob({ id: 'j2', kind: 'capture', image: 'new', state: 'running', options: {} });
+    for (const [computerId, step] of [
+      ['c2', 'done'],
+      ['c1', 'failed'],
+      ['c3', 'receiving'],
+    ] as const) {
+      store.setTarget('j1', { computerId, step, reason: '', disk: '', report: null });
+    }
+    store.setTarget('j1', { computerId: 'c2', step: 'done', reason: '', disk: '', report: null });
+    store.setJob('j2', { state: 'done' });
+    expect(store.jobSummaries()).toMatchObject([
+      { id: 'j2', template: '', state: 'done', done: 1, failed: 0, total: 1, endedAt: expect.any(String) },
+      { id: 'j1', template: 'lab', image: 'office', done: 1, failed: 1, total: 3, endedAt: '', error: '' },
+    ]);
+    expect(store.jobSummaries(1).map((job) => job.id)).toEqual(['j2']);
+    expect(store.targets('j1').map((one) => one.computerId)).toEqual(['c2', 'c1', 'c3']);
+  });
+
+  it('takes over the file of the version before', () => {
+    ConsoleStore.open(path).close();
+    {
+      using db = new DatabaseSync(path);
+      db.exec(
+        "DROP TABLE samples; PRAGMA user_version = 1; INSERT INTO jobs VALUES ('old', 'deploy', 'a', 'done', '', '2025-01-01T00:00:00Z', NULL, '{}', '{}')",
+      );
+    }
+    using store = ConsoleStore.open(path);
+    expect(store.jobSummaries()).toMatchObject([{ id: 'old', template: '', total: 0 }]);
+    store.addSample('old', { atMs: 0, bytesPerSecond: 5.4, permille: [1, 2] });
+    expect(store.samples('old')).toEqual([{ atMs: 0, bytesPerSecond: 5, permille: [1, 2] }]);
   });
 
   it('can be read while the console writes', () => {

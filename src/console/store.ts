@@ -4,8 +4,9 @@ import { type Logger, silentLog } from '../lib/log.ts';
 import type { TargetReport } from '../schema/job.ts';
 import type { Machine } from '../schema/machine.ts';
 import { normalMac } from './computers.ts';
+import type { JobSummary } from './console-api.ts';
 
-const SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 2;
 const EVENTS_MAX = 500_000;
 const BUSY_MS_MAX = 5000;
 
@@ -28,6 +29,16 @@ CREATE TABLE events (
 ) STRICT;
 CREATE INDEX events_of_job ON events (job_id, id);
 `;
+
+const SAMPLES = `
+CREATE TABLE samples (
+  job_id TEXT NOT NULL, at_ms INTEGER NOT NULL, bytes_per_second INTEGER NOT NULL, permille TEXT NOT NULL,
+  PRIMARY KEY (job_id, at_ms)
+) STRICT, WITHOUT ROWID;
+`;
+
+/** What leads from one version to the next, from version 0, an empty file. */
+const MIGRATIONS = [SCHEMA, SAMPLES];
 
 /** They change no data: databases of any version get them when they are opened. */
 const EVENT_INDICES = `
@@ -71,6 +82,16 @@ export interface TargetRecord {
   reason: string;
   disk: string;
   report: TargetReport | null;
+}
+
+/** How a deployment stood at one moment. */
+export interface JobSample {
+  /** Since the job began. */
+  atMs: number;
+  /** Of the multicast. */
+  bytesPerSecond: number;
+  /** How much of each target was written, 0 to 1000, in the order of {@link ConsoleStore.targets}. */
+  permille: number[];
 }
 
 export interface ConsoleEvent {
@@ -144,8 +165,9 @@ export class ConsoleStore implements Disposable {
           `Cannot open "${path}": it was written by a newer program (version ${found}, this one knows ${SCHEMA_VERSION})`,
         );
       }
-      if (found === 0 && !readOnly) {
-        db.exec(`BEGIN; ${SCHEMA} PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT`);
+      if (found < SCHEMA_VERSION && !readOnly) {
+        const steps = MIGRATIONS.slice(found).join('');
+        db.exec(`BEGIN; ${steps} PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT`);
       }
       if (!readOnly) db.exec(EVENT_INDICES);
       return new ConsoleStore(db, logger);
@@ -244,19 +266,35 @@ export class ConsoleStore implements Disposable {
     );
   }
 
+  /** Oldest first. */
   jobs(): JobRecord[] {
     const rows = this.#db.prepare('SELECT * FROM jobs ORDER BY created_at, id').all() as Row[];
-    return rows.map((row) => ({
-      id: String(row.id),
-      kind: row.kind as JobKind,
-      image: String(row.image),
-      state: row.state as JobState,
-      error: String(row.error),
-      createdAt: String(row.created_at),
-      endedAt: row.ended_at as string | null,
-      options: JSON.parse(String(row.options)),
-      summary: JSON.parse(String(row.summary)),
-    }));
+    return rows.map(jobOf);
+  }
+
+  job(id: string): JobRecord | undefined {
+    const row = this.#db.prepare('SELECT * FROM jobs WHERE id = :id').get({ id });
+    return row === undefined ? undefined : jobOf(row as Row);
+  }
+
+  /** Newest first; `limit` defaults to 100. */
+  jobSummaries(limit = 100): JobSummary[] {
+    const rows = this.#db
+      .prepare(
+        `SELECT jobs.*, json_extract(options, '$.template') AS template, count(computer_id) AS total,
+         coalesce(sum(step = 'done'), 0) AS done, coalesce(sum(step = 'failed'), 0) AS failed
+         FROM jobs LEFT JOIN targets ON job_id = id GROUP BY id ORDER BY created_at DESC, id DESC LIMIT :limit`,
+      )
+      .all({ limit }) as Row[];
+    return rows.map((row) => {
+      const { id, kind, image, state, error, createdAt, endedAt } = jobOf(row);
+      const common = { id, kind, image, template: String(row.template ?? ''), state, error, createdAt };
+      const counts =
+        kind === 'deploy'
+          ? { done: Number(row.done), failed: Number(row.failed), total: Number(row.total) }
+          : { done: Number(state === 'done'), failed: Number(state === 'failed'), total: 1 };
+      return { ...common, endedAt: endedAt ?? '', ...counts };
+    });
   }
 
   setTarget(jobId: string, target: TargetRecord): void {
@@ -269,9 +307,10 @@ export class ConsoleStore implements Disposable {
     );
   }
 
+  /** In the order in which they came to the job. */
   targets(jobId: string): TargetRecord[] {
     const rows = this.#db
-      .prepare('SELECT * FROM targets WHERE job_id = :jobId ORDER BY computer_id')
+      .prepare('SELECT * FROM targets WHERE job_id = :jobId ORDER BY rowid')
       .all({ jobId }) as Row[];
     return rows.map((row) => ({
       computerId: String(row.computer_id),
@@ -282,19 +321,56 @@ export class ConsoleStore implements Disposable {
     }));
   }
 
-  /** Marks jobs that a killed console left running; they are returned as they were. */
-  interruptRunning(): JobRecord[] {
-    const running = this.jobs().filter((job) => !isEnded(job.state));
-    for (const job of running) {
-      this.setJob(job.id, { state: 'interrupted', error: 'the console was stopped while the job ran' });
-      this.addEvent({
-        level: 'warn',
-        kind: 'job-interrupted',
-        jobId: job.id,
-        text: `${job.kind} job ${job.id} of "${job.image}" was interrupted: the console was stopped while it ran; start it again`,
-      });
-    }
-    return running;
+  /** Every computer that was ever connected, with its MAC addresses. */
+  knownComputers(): { computerId: string; macs: string[] }[] {
+    const rows = this.#db.prepare('SELECT id, machine FROM computers ORDER BY id').all() as Row[];
+    return rows.map((row) => {
+      const machine = JSON.parse(String(row.machine)) as Machine;
+      return { computerId: String(row.id), macs: machine.nics.map((nic) => nic.mac) };
+    });
+  }
+
+  addSample(jobId: string, sample: JobSample): void {
+    const { atMs, bytesPerSecond, permille } = sample;
+    this.#write('INSERT OR REPLACE INTO samples VALUES (:jobId, :atMs, :bytesPerSecond, :permille)', {
+      ...{ jobId, atMs, bytesPerSecond: Math.round(bytesPerSecond) },
+      permille: JSON.stringify(permille),
+    });
+  }
+
+  /** Oldest first. */
+  samples(jobId: string): JobSample[] {
+    const rows = this.#db
+      .prepare('SELECT * FROM samples WHERE job_id = :jobId ORDER BY at_ms')
+      .all({ jobId }) as Row[];
+    return rows.map((row) => ({
+      atMs: Number(row.at_ms),
+      bytesPerSecond: Number(row.bytes_per_second),
+      permille: JSON.parse(String(row.permille)),
+    }));
+  }
+
+  removeSamples(jobId: string, atMs: readonly number[]): void {
+    this.#write(
+      'DELETE FROM samples WHERE job_id = :jobId AND at_ms IN (SELECT value FROM json_each(:atMs))',
+      { jobId, atMs: JSON.stringify(atMs) },
+    );
+  }
+
+  /** Jobs that a killed console left running, oldest first. */
+  unfinishedJobs(): JobRecord[] {
+    return this.jobs().filter((job) => !isEnded(job.state));
+  }
+
+  /** Ends a job that cannot go on after the console was killed. */
+  interruptJob(job: JobRecord, why: string): void {
+    this.setJob(job.id, { state: 'interrupted', error: why });
+    this.addEvent({
+      level: 'warn',
+      kind: 'job-interrupted',
+      jobId: job.id,
+      text: `${job.kind} job ${job.id} of "${job.image}" was interrupted: ${why}; start it again`,
+    });
   }
 
   #write(sql: string, values: Record<string, SQLInputValue>): void {
@@ -327,6 +403,20 @@ function eventCondition(filter: EventFilter): { where: string; values: Record<st
   if (text) add(`text LIKE :text ESCAPE '!'`, { text: `%${text.replace(/[%_!]/g, '!$&')}%` });
   if (afterId !== undefined) add('id > :afterId', { afterId });
   return { where: terms.length === 0 ? '' : `WHERE ${terms.join(' AND ')}`, values };
+}
+
+function jobOf(row: Row): JobRecord {
+  return {
+    id: String(row.id),
+    kind: row.kind as JobKind,
+    image: String(row.image),
+    state: row.state as JobState,
+    error: String(row.error),
+    createdAt: String(row.created_at),
+    endedAt: row.ended_at as string | null,
+    options: JSON.parse(String(row.options)),
+    summary: JSON.parse(String(row.summary)),
+  };
 }
 
 function openError(path: string, cause: unknown): TdError {

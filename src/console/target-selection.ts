@@ -7,7 +7,9 @@ export function candidates(
   targets: DeployRequest['targets'],
 ): ConnectedComputer[] {
   const free = registry.list().filter((one) => one.role === 'agent' && one.jobId === undefined);
-  return targets === 'all' ? free : free.filter((one) => targets.some((name) => isNamed(one, name)));
+  if (targets === 'all') return free;
+  const names = new Set(targets.map(normalMac));
+  return free.filter((one) => isAmong(one, names));
 }
 
 /** How many computers a request waits for. */
@@ -22,17 +24,17 @@ export function missingTargets(
   chosen: readonly ConnectedComputer[],
 ): { computerId: string; why: string }[] {
   if (targets === 'all') return [];
-  const missing = targets.filter((name) => !chosen.some((one) => isNamed(one, name)));
+  const found = new Set(chosen.flatMap((one) => [one.computerId, ...one.machine.nics.map((nic) => nic.mac)]));
+  const missing = targets.filter((name) => !found.has(normalMac(name)));
   return missing.map((name) => {
     const known = registry.find(name);
-    const computerId = known?.computerId ?? `no-uuid/${normalMac(name)}`;
+    const computerId = known?.computerId ?? (name.includes('/') ? name : `no-uuid/${normalMac(name)}`);
     if (known === undefined) return { computerId, why: 'it is not connected' };
     if (known.role !== 'agent') return { computerId, why: 'it runs the backup agent' };
     return { computerId, why: `it is busy with job ${known.jobId}` };
   });
 }
 
-function isNamed(computer: ConnectedComputer, name: string): boolean {
-  const mac = normalMac(name);
-  return computer.computerId === name || computer.machine.nics.some((nic) => nic.mac === mac);
+function isAmong(computer: ConnectedComputer, names: ReadonlySet<string>): boolean {
+  return names.has(computer.computerId) || computer.machine.nics.some((nic) => names.has(nic.mac));
 }
