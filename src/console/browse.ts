@@ -20,19 +20,25 @@ const REASONS: Record<string, string> = {
   ENAMETOOLONG: 'the name is too long',
 };
 
+export interface BrowseOptions {
+  /** Files that end otherwise are left out, upper and lower case alike. */
+  suffix?: string;
+  /** Default 10,000. */
+  entriesMax?: number;
+}
+
 /**
- * What a folder of this computer holds, folders first; at most 10,000 entries.
+ * What a folder of this computer holds, folders first.
  *
- * @param options.suffix files that end otherwise are left out, upper and lower case alike.
  * @throws TdError `usage` for a path that is not absolute; `not-found`, `io`, `timeout`.
  */
-export async function browseFolder(path: string, options: { suffix?: string } = {}): Promise<Folder> {
+export async function browseFolder(path: string, options: BrowseOptions = {}): Promise<Folder> {
   if (!isAbsolute(path) || path.includes('\0')) {
     throw new TdError('usage', `Cannot open ${JSON.stringify(path)}: write a path that begins with /`);
   }
   const dir = normalize(path).replace(/(?<=.)\/+$/, '');
   try {
-    return await new SlowFolder(dir).ask(() => look(dir, options.suffix?.toLowerCase() ?? ''), BROWSE_MS_MAX);
+    return await new SlowFolder(dir).ask(() => look(dir, options), BROWSE_MS_MAX);
   } catch (cause) {
     if (cause instanceof TdError) throw cause;
     const errno = errnoOf(cause) ?? '';
@@ -41,12 +47,13 @@ export async function browseFolder(path: string, options: { suffix?: string } = 
   }
 }
 
-async function look(dir: string, suffix: string): Promise<Folder> {
+async function look(dir: string, options: BrowseOptions): Promise<Folder> {
+  const suffix = options.suffix?.toLowerCase() ?? '';
   const names = (await readdir(dir, { withFileTypes: true }))
     .filter(
       (entry) => entry.isDirectory() || entry.isSymbolicLink() || entry.name.toLowerCase().endsWith(suffix),
     )
-    .slice(0, ENTRIES_MAX)
+    .slice(0, options.entriesMax ?? ENTRIES_MAX)
     .map((entry) => entry.name);
   const entries: FolderEntry[] = [];
   for (let at = 0; at < names.length; at += PARALLEL) {
