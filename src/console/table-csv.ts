@@ -23,7 +23,7 @@ interface CsvRow {
  */
 export function parseTable(text: string, what: string): TableRow[] {
   const problems: string[] = [];
-  const [head, ...body] = parseCsv(text);
+  const [head, ...body] = parseCsv(text, what);
   const columns = (head?.cells ?? []).map((cell) => cell.toLowerCase());
   for (const column of columns) {
     if (!isColumn(column)) problems.push(`line 1: "${column}" is none of the columns ${COLUMNS.join(', ')}`);
@@ -100,7 +100,7 @@ function tableError(what: string, problems: readonly string[]): TdError {
  *
  * @throws TdError `invalid` for quotes that do not close.
  */
-export function parseCsv(text: string): CsvRow[] {
+export function parseCsv(text: string, what: string): CsvRow[] {
   const csv = text.replace(/^\uFEFF/, '');
   const separator = /[,;\t]/.exec(csv.split(/[\r\n]/, 1)[0] ?? '')?.[0] ?? ',';
   const token = new RegExp(`"((?:[^"]|"")*)"[ ]*(?=[${separator}\\r\\n]|$)|([^${separator}\\r\\n]*)`, 'y');
@@ -112,7 +112,7 @@ export function parseCsv(text: string): CsvRow[] {
     token.lastIndex = at;
     const [whole = '', quoted, plain = ''] = token.exec(csv) ?? [];
     if (quoted === undefined && plain.startsWith('"')) {
-      throw new TdError('invalid', `Cannot read the table: line ${lineNumber}: a quote does not close`);
+      throw tableError(what, [`line ${lineNumber}: a quote does not close`]);
     }
     cells.push((quoted?.replaceAll('""', '"') ?? plain).trim());
     lineNumber += whole.match(/\r\n|[\r\n]/g)?.length ?? 0;
