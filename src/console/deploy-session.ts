@@ -2,11 +2,14 @@ import { randomBytes } from 'node:crypto';
 import type { Deployment } from '../control/messages.ts';
 import { errorLine, TdError } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
+import { datagramBytesFor, MTU_BYTES_DEFAULT, ownMtuBytes } from './datagram-size.ts';
 import type { ImageLease } from './image-library.ts';
 
 export interface Receiver {
   receiverId: number;
   name: string;
+  /** Of the card it is connected by; default 1500. */
+  mtuBytes?: number;
 }
 
 /** What the console needs of a multicast session; src/multicast/send-session.ts is one. */
@@ -28,6 +31,7 @@ export interface MulticastOptions {
   interfaceAddress: string;
   reportPort: number;
   rateBytesPerSecond?: number;
+  datagramBytes: number;
   receivers: Receiver[];
   onEvent(event: { kind: string; receiverId: number; detail: string }): void;
   logger: Logger;
@@ -78,7 +82,13 @@ export interface TransmissionOptions {
   /** Upper limit in Mbit/s; 0 leaves it to the session. */
   rateMbit: number;
   start: StartMulticast;
-  onStarted(details: { group: string; port: number; reportPort: number; receivers: number }): void;
+  onStarted(details: {
+    group: string;
+    port: number;
+    reportPort: number;
+    receivers: number;
+    datagramBytes: number;
+  }): void;
   onEvent: MulticastOptions['onEvent'];
   /** The session cannot go on, e.g. the image turned out damaged. */
   onError(error: unknown): void;
@@ -170,6 +180,8 @@ export class Transmission {
   async #startSession(receivers: Receiver[]): Promise<LiveSession> {
     const { reader } = this.#lease;
     const { places, interfaceAddress, rateMbit, logger, onEvent } = this.#options;
+    const mtus = receivers.map(({ mtuBytes }) => mtuBytes ?? MTU_BYTES_DEFAULT);
+    const datagramBytes = datagramBytesFor([await ownMtuBytes(interfaceAddress), ...mtus]);
     const { group, port, release } = places.take();
     const token = randomBytes(8);
     const key = randomBytes(32);
@@ -183,6 +195,7 @@ export class Transmission {
         },
         {
           ...{ token, key, group, port, interfaceAddress, reportPort: 0, receivers, onEvent, logger },
+          datagramBytes,
           ...(rateMbit === 0 ? {} : { rateBytesPerSecond: (rateMbit * 1_000_000) / 8 }),
         },
       );
@@ -208,7 +221,13 @@ export class Transmission {
     );
     facts.reportPort = await session.reportPort;
     this.#current = live;
-    this.#options.onStarted({ group, port, reportPort: facts.reportPort, receivers: receivers.length });
+    this.#options.onStarted({
+      group,
+      port,
+      reportPort: facts.reportPort,
+      receivers: receivers.length,
+      datagramBytes,
+    });
     return live;
   }
 }

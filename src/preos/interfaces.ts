@@ -16,6 +16,8 @@ export interface NetworkInterface {
   link: boolean;
   /** Mbit/s; 0 when the driver does not say. */
   speedMbit: number;
+  /** The largest IP packet. */
+  mtuBytes: number;
   /** IPv4, as `10.0.0.5/24`. */
   addresses: string[];
 }
@@ -23,6 +25,7 @@ export interface NetworkInterface {
 const INTERFACES_MAX = 256;
 const ARPHRD_ETHER = '1';
 const IFF_UP = 0x1;
+const MTU_BYTES_DEFAULT = 1500;
 
 /**
  * Lists Ethernet cards and VLAN interfaces, sorted by name; no loopback, bridge or radio.
@@ -40,8 +43,8 @@ async function readInterface(folder: string, name: string): Promise<NetworkInter
   // A card that is down answers EINVAL to `carrier` and `speed`.
   const attribute = async (file: string) =>
     (await readFile(join(folder, file), 'utf8').catch(() => '')).trim();
-  const [type, mac, flags, carrier, speed, uevent] = await Promise.all(
-    ['type', 'address', 'flags', 'carrier', 'speed', 'uevent'].map(attribute),
+  const [type, mac, flags, carrier, speed, mtu, uevent] = await Promise.all(
+    ['type', 'address', 'flags', 'carrier', 'speed', 'mtu', 'uevent'].map(attribute),
   );
   const deviceType = /^DEVTYPE=(.*)$/m.exec(uevent ?? '')?.[1] ?? '';
   const valid = /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(mac ?? '');
@@ -56,6 +59,7 @@ async function readInterface(folder: string, name: string): Promise<NetworkInter
     up: (Number(flags) & IFF_UP) !== 0,
     link: carrier === '1',
     speedMbit: Math.max(0, Number.parseInt(speed ?? '', 10) || 0),
+    mtuBytes: Number.parseInt(mtu ?? '', 10) || MTU_BYTES_DEFAULT,
     addresses: ipv4Addresses(name),
   };
 }

@@ -19,6 +19,7 @@ async function addCard(name: string, changes: Record<string, string> = {}): Prom
     flags: '0x1003',
     carrier: '1',
     speed: '1000',
+    mtu: '9000',
     uevent: `INTERFACE=${name}`,
     ...changes,
   };
@@ -43,7 +44,7 @@ describe('readInterfaces', () => {
     await addCard('lo', { type: '772', address: '00:00:00:00:00:00' });
     const found = await readInterfaces(join(dir, 'sys'));
     expect(found).toMatchObject([
-      { name: 'eth0', driver: 'e1000e', kind: 'card', up: true, link: true, speedMbit: 1000 },
+      { name: 'eth0', driver: 'e1000e', kind: 'card', up: true, link: true, speedMbit: 1000, mtuBytes: 9000 },
       { name: 'eth0.12', kind: 'vlan' },
       { name: 'eth1', driver: '', up: false, link: false, speedMbit: 0 },
     ]);
@@ -79,7 +80,16 @@ describe('readMachine', () => {
       memoryBytes: 1015000 * 1024,
       cpu: 'Fast CPU',
       cpuCount: 2,
-      nics: [{ name: 'tdtest0', mac: '52:54:00:12:34:56', link: true, speedMbit: 1000, addresses: [] }],
+      nics: [
+        {
+          name: 'tdtest0',
+          mac: '52:54:00:12:34:56',
+          link: true,
+          speedMbit: 1000,
+          mtuBytes: 9000,
+          addresses: [],
+        },
+      ],
     });
   });
 

@@ -47,11 +47,12 @@ export async function readMachine(options: InventoryOptions): Promise<Machine> {
     nics: interfaces
       .filter((item) => item.kind === 'card')
       .slice(0, 64)
-      .map(({ name, mac, link, speedMbit, addresses }) => ({
+      .map(({ name, mac, link, speedMbit, mtuBytes, addresses }) => ({
         name,
         mac,
         link,
         speedMbit,
+        mtuBytes,
         addresses: addresses.slice(0, 32),
       })),
   });

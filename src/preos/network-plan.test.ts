@@ -24,6 +24,7 @@ function card(name: string, changes: Partial<NetworkInterface> = {}): NetworkInt
     up: true,
     link: true,
     speedMbit: 1000,
+    mtuBytes: 1500,
     addresses: [],
     ...changes,
   };

@@ -12,6 +12,7 @@ const card: NetworkInterface = {
   up: true,
   link: true,
   speedMbit: 1000,
+  mtuBytes: 1500,
   addresses: [],
 };
 

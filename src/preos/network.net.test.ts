@@ -49,7 +49,7 @@ function keep(child: ChildProcess): ChildProcess {
 async function startDhcpServer(): Promise<void> {
   const settings = [
     'start 10.99.0.50',
-    'end 10.99.0.60',
+    'end 10.99.0.59',
     'interface to0',
     `lease_file ${join(dir, 'leases')}`,
     `pidfile ${join(dir, 'udhcpd.pid')}`,
@@ -57,6 +57,7 @@ async function startDhcpServer(): Promise<void> {
     'option router 10.99.0.1',
     'option dns 10.99.0.1',
     'option lease 600',
+    'option mtu 1400',
   ];
   await writeFile(join(dir, 'udhcpd.conf'), `${settings.join('\n')}\n`);
   await writeFile(join(dir, 'leases'), '');
@@ -131,6 +132,7 @@ describe('the network of the Pre-OS', () => {
     await until(statuses, () => resolvConf().includes('nameserver 10.99.0.1'));
     const routes = (await ip('-n', COMPUTER, 'route')).stdout;
     expect(routes).toContain('default via 10.99.0.1 dev eth0');
+    expect((await ip('-n', COMPUTER, 'link', 'show', 'eth0')).stdout).toContain(' mtu 1400 ');
   });
 
   it('keeps asking until a server answers, and says so meanwhile', async () => {

@@ -230,6 +230,8 @@ export class Network implements AsyncDisposable {
       '2',
       '-A',
       '3',
+      '-O',
+      'mtu',
     ];
     if (requestAddress !== undefined) args.push('-r', requestAddress);
     try {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { TdError } from '../lib/errors.ts';
 import type { MachineDisk } from '../schema/machine.ts';
-import { FakeTerminal } from './fake-terminal.ts';
+import { FakeTerminal, fakeScreens } from './fake-terminal.ts';
 import type { NetworkInterface } from './interfaces.ts';
 import { runPreos } from './preos-main.ts';
 import type { BackupRequest, PreosRoles, RoleContext } from './role.ts';
@@ -31,6 +31,7 @@ const card: NetworkInterface = {
   up: true,
   link: true,
   speedMbit: 1000,
+  mtuBytes: 1500,
   addresses: ['10.0.0.9/24'],
 };
 
@@ -57,15 +58,28 @@ async function start(commandLine: string, site?: string): Promise<void> {
       calls.push({ role: 'agent', context });
       return work(context);
     },
-    backup: (context, request) => {
+    backup: async (context, request) => {
       calls.push({ role: 'backup', context, request });
-      return work(context);
+      await work(context);
+      return ['Image    lab'];
     },
     console: (context) => {
       calls.push({ role: 'console', context });
       return work(context);
     },
-    listDisks: async () => [{ ...disk, name: 'sdb', bootMedium: true }, disk],
+    openBackupWizard: (options) =>
+      openBackupWizard({
+        ...options,
+        listFolder: async () => Promise.reject(new Error('no folders here')),
+        suggestedPartitions: () => [],
+        parts: {
+          disks: async () => [{ ...disk, name: 'sdb', bootMedium: true }, disk],
+          contents: async () => ({ layout, problems: [], warnings: [] }),
+          usedBytes: async () => 1e9,
+          consoles: async () => [],
+          hasImage: async () => false,
+        },
+      }),
   };
   ended = runPreos({
     version: '1.0',
@@ -75,6 +89,14 @@ async function start(commandLine: string, site?: string): Promise<void> {
     sitePath: join(dir, 'site.json'),
     runDir: join(dir, 'run'),
     terminals: [vt, serial],
+    runScreens: fakeScreens,
+    openShell: async (path) => {
+      shells.push(path);
+      await new Promise<void>((resolve) => {
+        leaveShell = resolve;
+      });
+    },
+    networkSeconds: 1,
     power: { act: async (action) => void powerActions.push(action) },
     network: {
       pollMs: 10,

@@ -26,6 +26,8 @@ export const machineNicSchema = z.strictObject({
   link: z.boolean(),
   /** Mbit/s; 0 when the driver does not say. */
   speedMbit: z.number().int().min(0),
+  /** The largest IP packet it sends and takes; 1500 where nobody says. */
+  mtuBytes: z.number().int().min(0).max(65_536).exactOptional(),
   addresses: z.array(text).max(32),
 });
 
