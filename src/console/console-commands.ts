@@ -19,6 +19,7 @@ export function registerConsoleCommands(program: Command, context: ConsoleComman
       .option('--data <dir>', "the console's data directory", context.defaultDataDir)
       .addHelpText('after', `\nExample:\n  totaldeploy ${example}`);
   registerStart(command, context);
+  registerTui(command, context);
   registerLists(command, context);
   registerDeploy(command, context);
   registerToolsCommands(command, context);
@@ -32,7 +33,7 @@ function registerStart(command: NewCommand, context: ConsoleCommandContext): voi
     'Run the console: computers connect to it, commands talk to it.',
     'console --interface eth0',
   )
-    .option('--headless', 'without a screen of its own (the only way for now)')
+    .option('--headless', 'without screens; also when it is not started on a terminal')
     .option('--images <dir>', 'where images are kept; default "images" in the data directory')
     .option('--interface <name>', 'network interface; default the one with a default route')
     .option('--name <text>', 'how this console is called; default the host name')
@@ -42,6 +43,16 @@ function registerStart(command: NewCommand, context: ConsoleCommandContext): voi
     .action(async (flags: StartFlags) =>
       (await import('./commands/start-command.ts')).runStart(flags, context),
     );
+}
+
+function registerTui(command: NewCommand, context: ConsoleCommandContext): void {
+  command(
+    'tui',
+    'Show the screens of the console that runs on this computer; leaving them does not stop it.',
+    'tui',
+  ).action(async (flags: { data: string }) =>
+    (await import('./commands/tui-command.ts')).runTuiCommand(flags, context),
+  );
 }
 
 function registerLists(command: NewCommand, context: ConsoleCommandContext): void {

@@ -1,5 +1,6 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import type { TuiInput, TuiOutput } from '../../lib/tui/run-tui.ts';
 
 /** What the console's commands need of their surroundings; tests bring their own. */
 export interface ConsoleCommandContext {
@@ -12,6 +13,8 @@ export interface ConsoleCommandContext {
   /** Aborts on Ctrl-C. */
   signal: AbortSignal;
   defaultDataDir: string;
+  /** For screens; undefined when input or output is no terminal. */
+  terminal?: { input: TuiInput; output: TuiOutput; term: string } | undefined;
 }
 
 /** The context of a real terminal. */
@@ -23,6 +26,10 @@ export function terminalConsoleContext(signal: AbortSignal): ConsoleCommandConte
     columns: stderr.isTTY ? (stderr.columns ?? 80) : undefined,
     signal,
     defaultDataDir: defaultDataDir(),
+    get terminal() {
+      if (!process.stdin.isTTY || !stdout.isTTY) return undefined;
+      return { input: process.stdin, output: stdout, term: process.env.TERM ?? '' };
+    },
   };
 }
 

@@ -5,6 +5,7 @@ import type { ConsoleApi } from '../console-api.ts';
 import { MAIN_HELP } from './main-help.ts';
 import { MainPage } from './main-page.ts';
 import type { MenuEntry } from './menu-list.ts';
+import { openWizard } from './wizard/open-wizard.ts';
 
 export interface ConsoleTuiOptions {
   api: ConsoleApi;
@@ -42,13 +43,11 @@ export async function runConsoleTui(options: ConsoleTuiOptions): Promise<boolean
 const HELP: HelpTexts = { ...MAIN_HELP };
 
 function operationEntries(api: ConsoleApi): MenuEntry[] {
-  void api;
   return [
-    { label: 'Deployment solution', hint: 'Choose image, disks and settings page by page', open: () => {} },
     {
-      label: 'Template deployment',
-      hint: 'Deploy a saved template to the connected computers',
-      open: () => {},
+      label: 'Deployment solution',
+      hint: 'Choose image, disks and settings page by page',
+      open: (host) => openWizard(host, api),
     },
   ];
 }

@@ -1,6 +1,7 @@
 import { errorLine } from '../../lib/errors.ts';
 import { formatBytes } from '../../lib/progress.ts';
 import { cutText, wrapText } from '../../lib/tui/cell-text.ts';
+import type { AnyHost } from '../../lib/tui/field.ts';
 import { runAction } from '../../lib/tui/form-page.ts';
 import type { KeyPress, Line, Page, PageHost, PageKey, PageSize } from '../../lib/tui/page.ts';
 import { poll } from '../../lib/tui/poll.ts';
@@ -272,4 +273,9 @@ function targetTable(): Table<TargetView> {
       },
     ],
   });
+}
+
+/** Opens the page of a job that runs or ran a short while ago. @throws TdError `not-found`. */
+export async function openJob(host: AnyHost, api: ConsoleApi, jobId: string): Promise<void> {
+  await host.open(new JobPage(await api.call('job', { jobId }), api));
 }

@@ -5,7 +5,7 @@ import type { KeyPress, Line, Page, PageHost, PageKey, PageSize } from '../../li
 import { poll } from '../../lib/tui/poll.ts';
 import { Table } from '../../lib/tui/table.ts';
 import type { ConsoleApi, JobSummary } from '../console-api.ts';
-import { JobPage } from './job-page.ts';
+import { openJob } from './job-page.ts';
 import { jobStateText, stateTone } from './job-words.ts';
 import { ReportPage } from './report-page.ts';
 
@@ -82,7 +82,7 @@ export class JobsPage implements Page {
   /** Jobs the console no longer holds in memory have left a report. */
   async #open(job: JobSummary, host: PageHost): Promise<void> {
     try {
-      await host.open(new JobPage(await this.#api.call('job', { jobId: job.id }), this.#api));
+      await openJob(host, this.#api, job.id);
     } catch (error) {
       if (!(error instanceof TdError && error.code === 'not-found')) throw error;
       await host.open(await ReportPage.load(this.#api, job.id));

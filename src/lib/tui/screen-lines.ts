@@ -5,7 +5,6 @@ import type { ScreenTone } from './terminal-look.ts';
 export const COLUMNS_MIN = 80;
 export const ROWS_MIN = 24;
 
-const BAR_ROWS = 2;
 const DIALOG_COLUMNS = 72;
 
 export interface ScreenSpan {
@@ -33,7 +32,9 @@ export interface ScreenParts {
 export function screenPicture(parts: ScreenParts): ScreenPicture {
   const { size, pages } = parts;
   if (size.columns < COLUMNS_MIN || size.rows < ROWS_MIN) return tooSmall(size);
-  const bodySize: PageSize = { columns: size.columns, rows: size.rows - BAR_ROWS };
+  // An empty line above the keys, where there is room for one.
+  const gap: ScreenSpan[][] = size.rows > ROWS_MIN ? [[{ text: ' '.repeat(size.columns) }]] : [];
+  const bodySize: PageSize = { columns: size.columns, rows: size.rows - 2 - gap.length };
   const top = pages.at(-1);
   const base = pages.findLastIndex((page) => page.dialog !== true);
   const body = fitBody(pages[base]?.render(bodySize) ?? [], bodySize);
@@ -44,7 +45,7 @@ export function screenPicture(parts: ScreenParts): ScreenPicture {
   } else cursor = top?.cursor?.(bodySize);
   const inside = cursor !== undefined && cursor.row < bodySize.rows && cursor.column < bodySize.columns;
   return {
-    lines: [titleBar(parts), ...body, keyBar(parts)],
+    lines: [titleBar(parts), ...body, ...gap, keyBar(parts)],
     cursor: inside && cursor !== undefined ? { row: cursor.row + 1, column: cursor.column } : undefined,
   };
 }

@@ -72,7 +72,7 @@ export class TmuxTerminal implements AsyncDisposable {
 
   /** With the escape sequences of its colours. */
   async coloured(): Promise<string> {
-    return this.#tmux(['capture-pane', '-p', '-e']);
+    return this.#tmux(['capture-pane', '-p', '-e', '-N']);
   }
 
   /** Waits for a text or a pattern and returns the screen; fails with what is there instead. */
