@@ -98,3 +98,17 @@ function sizeBytes(text: string): number | undefined {
     Number(count) * (binary === '' ? 1000 : 1024) ** ['', 'K', 'M', 'G', 'T', 'P'].indexOf(unit.toUpperCase())
   );
 }
+
+const SELECTOR_WORDS: Record<DiskRuleDraft['selector'], string> = {
+  first: 'the first disk (BIOS 0x80)',
+  only: 'the only disk',
+  smallest: 'the smallest disk that is big enough',
+  largest: 'the largest disk',
+};
+
+/** A rule as a person says it: `the first disk (BIOS 0x80) that matches model=WDC`. */
+export function diskRuleWords(rule: string): string {
+  const draft = diskRuleDraft(rule);
+  const terms = diskRuleText(draft).split(',').slice(0, -1);
+  return `${SELECTOR_WORDS[draft.selector]}${terms.length === 0 ? '' : ` that matches ${terms.join(', ')}`}`;
+}
