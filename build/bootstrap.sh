@@ -46,7 +46,10 @@ dnsmasq-base          : a real DHCP and TFTP server to test with
 iproute2              : network namespaces of the tests
 nftables              : packet loss in the tests
 tcpdump               : packet captures of failed tests
+tmux                  : a real terminal for the tests of the screens
 python3-minimal       : an independent reader of the image format
+chromium              : the web view and the report in a real browser
+fonts-dejavu-core     : letters in the browser's pictures
 '
 
 missing=()

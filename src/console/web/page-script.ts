@@ -50,6 +50,7 @@ function updateTarget(row, target, job) {
   setText(state, target.state);
   state.className = stateClass(target.state);
   bar.value = target.part;
+  bar.className = stateClass(target.state);
   bar.setAttribute('aria-label', target.name + ', ' + Math.floor(target.part * 100) + ' percent');
   setText(rate, target.rate);
   setText(left, target.left);

@@ -28,8 +28,8 @@ select { max-width: 100%; }
 .job p { margin: .25rem 0; }
 progress { appearance: none; width: 100%; height: .6rem; border: 0; border-radius: .3rem; overflow: hidden; background: var(--line); color: var(--accent); }
 progress::-webkit-progress-bar { background: var(--line); }
-progress::-webkit-progress-value { background: var(--accent); }
-progress::-moz-progress-bar { background: var(--accent); }
+progress::-webkit-progress-value { background: currentColor; }
+progress::-moz-progress-bar { background: currentColor; }
 .rows { list-style: none; margin: .5rem 0 0; padding: 0; }
 .rows li { display: grid; gap: 0 1rem; align-items: center; padding: .3rem 0; border-top: 1px solid var(--line); min-height: 2.6rem; }
 .job .rows li { grid-template-columns: 11rem 9rem minmax(6rem, 1fr) 7rem 6rem 5.5rem; }
@@ -50,5 +50,6 @@ dd { margin: 0; }
   .job .rows li, #computers li { grid-template-columns: 1fr auto; padding: .5rem 0; }
   .job .rows progress { grid-column: 1 / -1; }
   .number { text-align: left; }
+  .rows button { justify-self: start; }
 }
 `;
