@@ -49,6 +49,22 @@ describe('a deployment', () => {
     );
   });
 
+  it.each([
+    ['jumbo frames where every card has them', [9000, 9000], {}, 8972],
+    ['plain frames as soon as one card has no others', [9000, 1500], {}, 1472],
+    ['what the request says', [9000, 9000], { datagramBytes: 1472 }, 1472],
+  ])('sends %s', async (_, mtus, request, datagramBytes) => {
+    await using lab = await TestConsole.start();
+    await lab.addImage('office');
+    const computers = await Promise.all(
+      mtus.map((mtuBytes, i) => lab.computer(i + 1, 'agent', { mtuBytes })),
+    );
+    const { ended } = await lab.deploy({ image: 'office', ...request });
+    await Promise.all(computers.map(async (one) => one.report(await one.accept())));
+    expect(lab.multicast.sessions[0]?.options.datagramBytes).toBe(datagramBytes);
+    await ended;
+  });
+
   it('serves what the deployment names to the targets', async () => {
     await using lab = await TestConsole.start();
     const path = await lab.addImage('office');

@@ -4,9 +4,9 @@ import { errorLine, TdError } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import type { ImageManifest } from '../schema/image-manifest.ts';
 import type { ComputerRegistry, ConnectedComputer } from './computers.ts';
+import { machineMtuBytes } from './datagram-size.ts';
 import { DEPLOY_LIMITS, type DeployLimits, type DeployRequest } from './deploy-request.ts';
 import { DeployRoster } from './deploy-roster.ts';
-import { machineMtuBytes } from './datagram-size.ts';
 import { type SessionPlaces, type StartMulticast, Transmission } from './deploy-session.ts';
 import type { DeployTarget } from './deploy-target.ts';
 import { type DeploySnapshot, deploySnapshot, targetView } from './deploy-view.ts';
@@ -347,6 +347,7 @@ export class DeployJob {
       places,
       interfaceAddress,
       rateMbit: this.request.rateMbit,
+      datagramBytes: this.request.datagramBytes,
       start: startMulticast,
       logger: this.#logger,
       onStarted: (details) => {

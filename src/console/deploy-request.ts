@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { DATAGRAM_BYTES_MAX, DATAGRAM_BYTES_MIN } from '../multicast/limits.ts';
 import { imageNameSchema } from '../schema/image-manifest.ts';
 import { afterSchema, diskRuleSchema } from '../schema/job.ts';
 
@@ -32,6 +33,10 @@ export const deployRequestSchema = z.strictObject({
   after: afterSchema.default('shutdown'),
   /** Upper limit of the multicast rate in Mbit/s; 0 leaves it to the session. */
   rateMbit: z.number().min(0).max(100_000).default(0),
+  /** UDP payload of a datagram; 0 fills one frame of the narrowest card in the session. */
+  datagramBytes: z
+    .union([z.literal(0), z.number().int().min(DATAGRAM_BYTES_MIN).max(DATAGRAM_BYTES_MAX)])
+    .default(0),
   /** One computer that cannot stops all of them before any byte is written. */
   allOrNothing: z.boolean().default(false),
   /** How long a computer that was lost may take to come back. */

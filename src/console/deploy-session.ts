@@ -81,6 +81,8 @@ export interface TransmissionOptions {
   interfaceAddress: string;
   /** Upper limit in Mbit/s; 0 leaves it to the session. */
   rateMbit: number;
+  /** 0 fills one frame of the narrowest card in the session. */
+  datagramBytes: number;
   start: StartMulticast;
   onStarted(details: {
     group: string;
@@ -181,7 +183,8 @@ export class Transmission {
     const { reader } = this.#lease;
     const { places, interfaceAddress, rateMbit, logger, onEvent } = this.#options;
     const mtus = receivers.map(({ mtuBytes }) => mtuBytes ?? MTU_BYTES_DEFAULT);
-    const datagramBytes = datagramBytesFor([await ownMtuBytes(interfaceAddress), ...mtus]);
+    const datagramBytes =
+      this.#options.datagramBytes || datagramBytesFor([await ownMtuBytes(interfaceAddress), ...mtus]);
     const { group, port, release } = places.take();
     const token = randomBytes(8);
     const key = randomBytes(32);

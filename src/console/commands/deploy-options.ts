@@ -1,5 +1,4 @@
-import { InvalidArgumentError } from 'commander';
-import { TdError } from '../../lib/errors.ts';
+import { type Command, InvalidArgumentError } from 'commander';
 import { AFTER_ACTIONS, type AfterAction } from '../../schema/after-action.ts';
 import { type NewCommand, numberIn } from './command-options.ts';
 import type { ConsoleCommandContext } from './console-command-context.ts';
@@ -15,6 +14,7 @@ interface DeployOptions {
   disk?: string;
   after?: AfterAction;
   rate?: number;
+  datagram?: number;
   allOrNothing?: true;
   lostWait?: number;
   json?: true;
@@ -36,28 +36,39 @@ export function registerDeploy(command: NewCommand, context: ConsoleCommandConte
     .option('--after <action>', `${AFTER_ACTIONS.join(', ')}; default shutdown`, parseAfter)
     .option('--disk <rule>', 'with --image: target disk: auto, sda, serial=…, size>=100G, smallest …')
     .option('--rate <mbit>', 'with --image: the most that is sent, in Mbit/s', numberIn(0, 100_000))
+    .option(
+      '--datagram <bytes>',
+      "with --image: bytes a datagram; default as the cards' MTU allows",
+      numberIn(544, 8972),
+    )
     .option('--all-or-nothing', 'with --image: write nothing when one computer cannot')
     .option('--lost-wait <seconds>', 'with --image: how long a lost computer may take to come back', days)
     .option('--json', 'print the report as JSON')
-    .action(async (options: DeployOptions) => {
+    .action(async (options: DeployOptions, self: Command) => {
       const request = requestOf(options);
+      if (typeof request === 'string') self.error(request);
       const json = options.json === undefined ? {} : { json: options.json };
       const { runDeploy } = await import('./deploy-command.ts');
       return runDeploy({ data: options.data, request, ...json }, context);
     });
 }
 
-function requestOf(options: DeployOptions): Record<string, unknown> {
-  const { template, image, targets, waitFor, timeout, after, disk, rate, allOrNothing, lostWait } = options;
+/** What the console is asked, or what is wrong with the options. */
+function requestOf(options: DeployOptions): Record<string, unknown> | string {
+  const { template, image, targets, waitFor, timeout, after, disk, rate, datagram, allOrNothing, lostWait } =
+    options;
   if ((template === undefined) === (image === undefined)) {
-    throw new TdError('usage', 'Cannot deploy: give either --template or --image');
+    return 'error: give either --template or --image';
   }
-  const ofImage = { diskRule: disk, rateMbit: rate, allOrNothing, lostWaitSeconds: lostWait };
+  const ofImage = {
+    diskRule: disk,
+    rateMbit: rate,
+    datagramBytes: datagram,
+    allOrNothing,
+    lostWaitSeconds: lostWait,
+  };
   if (template !== undefined && Object.values(ofImage).some((value) => value !== undefined)) {
-    throw new TdError(
-      'usage',
-      'Cannot deploy with a template and --disk, --rate, --all-or-nothing or --lost-wait: the template says these; change it, or use --image',
-    );
+    return 'error: --disk, --rate, --all-or-nothing and --lost-wait are in the template; change it, or use --image';
   }
   const given = { template, image, targets, waitFor, waitSeconds: timeout, after, ...ofImage };
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ConsoleOrder, type ControlClient, connectControl } from '../../control/control-client.ts';
 import { type Identity, loadIdentity } from '../../control/identity.ts';
-import type { AgentMessage, Deployment } from '../../control/messages.ts';
+import type { AgentMessage, Deployment, Hello } from '../../control/messages.ts';
 import { connectService, type ServiceClient } from '../../control/service-client.ts';
 import { testMachine } from '../../control/testdata/test-machine.ts';
 import { type ImageContents, writeImage } from '../../image/testdata/small-image.ts';
@@ -154,7 +154,6 @@ export class TestConsole implements AsyncDisposable {
       interface: 'lo',
       ports: { control: 0, service: 0 },
       name: 'test console',
-      headless: true,
       logger: silentLog,
       signal: one.#stop.signal,
       onReady: ready.resolve,
@@ -188,7 +187,15 @@ export class TestConsole implements AsyncDisposable {
     return path;
   }
 
-  async computer(number: number, role: 'agent' | 'backup' = 'agent'): Promise<FakeComputer> {
+  /** @param options `job`: says hello in the middle of that job. */
+  async computer(
+    number: number,
+    role: 'agent' | 'backup' = 'agent',
+    options: { job?: NonNullable<Hello['job']>; mtuBytes?: number } = {},
+  ): Promise<FakeComputer> {
+    const { mtuBytes, ...hello } = options;
+    const machine = testMachine(number);
+    if (mtuBytes !== undefined) machine.nics[0]!.mtuBytes = mtuBytes;
     const client = await connectControl({
       host: '127.0.0.1',
       port: this.status.ports.control,
@@ -196,7 +203,8 @@ export class TestConsole implements AsyncDisposable {
       siteKey: this.identity.siteKey,
       role,
       version: '0.0.0',
-      machine: testMachine(number),
+      machine,
+      ...hello,
       logger: silentLog,
     });
     this.defer(() => client.close());
