@@ -23,7 +23,7 @@ const AFTER_WORDS: Readonly<Record<AfterAction, string>> = {
 const FREE_SPACE_WORDS: Readonly<Record<Template['freeSpace'], string>> = {
   keep: 'left as it is',
   'grow-last': 'given to the last partition',
-  proportional: 'given to all partitions alike',
+  proportional: 'given to all partitions in proportion',
 };
 const GROUP_WORDS = {
   administrators: 'Administrators',
