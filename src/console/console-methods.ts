@@ -2,6 +2,7 @@ import type { Identity } from '../control/identity.ts';
 import type { ConsoleCore } from './console-core.ts';
 import type { SettingsStore } from './console-settings.ts';
 import type { ConsoleStatus } from './console-status.ts';
+import type { CustomOffers } from './custom-offers.ts';
 import type { Licences } from './licences.ts';
 import { exportMethods } from './methods/export-methods.ts';
 import { imageMethods } from './methods/image-methods.ts';
@@ -28,6 +29,7 @@ export interface ConsoleParts {
   licences: Licences;
   identity: Identity;
   templates: TemplateStore;
+  offers: CustomOffers;
   secrets: Secrets;
 }
 
@@ -40,7 +42,7 @@ export function consoleMethods(parts: ConsoleParts): RpcMethods {
     ...exportMethods(parts),
     ...logMethods(core),
     ...imageMethods(core),
-    ...templateMethods(parts),
+    ...parts.offers.following(templateMethods(parts)),
     ...licenceMethods(parts),
     ...reportMethods(parts),
     ...jobMethods(parts),

@@ -113,11 +113,11 @@ export async function runConsole(options: ConsoleOptions): Promise<void> {
     dataDir: paths.data,
     imagesDir: paths.images,
   };
+  const offers = stack.use(new CustomOffers({ core, templates, secrets, settings, logger }));
   const methods = consoleMethods({
     ...{ core, status, settings, storages, identity, licences },
-    ...{ templates, secrets },
+    ...{ templates, secrets, offers },
   });
-  stack.use(new CustomOffers({ core, templates, secrets, settings, logger }));
   stack.use(await startRpcServer(paths.socket, { methods, logger }));
   const api = localApi(methods);
   stack.use(await startWebView({ settings, api, identity, host: network.address, addEvent, logger }));

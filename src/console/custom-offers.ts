@@ -8,9 +8,11 @@ import type { SettingsStore } from './console-settings.ts';
 import type { DeployJob } from './deploy-job.ts';
 import { deployRequestOf, type PreparationParts } from './deploy-preparation.ts';
 import { diskNeeds } from './preflight-message.ts';
+import type { RpcMethods } from './rpc-server.ts';
 
 /** Template files may be changed by hand, and images come and go. */
 const REFRESH_INTERVAL_MS = 10_000;
+const CHANGING_CALLS = ['template.save', 'template.delete'];
 const WRONG_PINS_MAX = 5;
 const WRONG_PINS_WINDOW_MS = 60_000;
 /** A job that was started by another computer a moment ago is opening its image. */
@@ -54,6 +56,20 @@ export class CustomOffers implements Disposable {
   refresh(): Promise<void> {
     this.#refreshing = this.#refreshing.then(() => this.#refreshNow()).catch((error) => this.#tell(error));
     return this.#refreshing;
+  }
+
+  /** The same calls; those that change templates are followed by a look at them. */
+  following(methods: RpcMethods): RpcMethods {
+    const changed = Object.entries(methods).filter(([name]) => CHANGING_CALLS.includes(name));
+    const followed = changed.map(([name, method]): [string, RpcMethods[string]] => [
+      name,
+      async (call) => {
+        const result = await method(call);
+        void this.refresh();
+        return result;
+      },
+    ]);
+    return { ...methods, ...Object.fromEntries(followed) };
   }
 
   async #refreshNow(): Promise<void> {
