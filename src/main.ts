@@ -59,7 +59,14 @@ const PREOS_ROLES: PreosRoles = {
   agent: runAgentRole,
   backup: runBackupRole,
   console: runConsoleRole,
-  listDisks: async () => (await import('./disk/disk-inventory.ts')).listDisks(),
+  openBackupWizard: async (options) => {
+    const [{ openBackupWizard }, { browseFolder }, { suggestedPartitions }] = await Promise.all([
+      import('./backup/wizard/backup-wizard.ts'),
+      import('./console/browse.ts'),
+      import('./console/image-details.ts'),
+    ]);
+    return openBackupWizard({ ...options, listFolder: browseFolder, suggestedPartitions });
+  },
 };
 
 async function runAgentRole(context: RoleContext): Promise<void> {
@@ -77,26 +84,24 @@ async function runAgentRole(context: RoleContext): Promise<void> {
   });
 }
 
-async function runBackupRole(context: RoleContext, request: BackupRequest): Promise<void> {
+async function runBackupRole(context: RoleContext, request: BackupRequest): Promise<string[]> {
   const { params, site, screen, logger, signal } = context;
-  const { runBackup } = await import('./backup/backup-role.ts');
-  await runBackup({
-    disk: request.disk,
-    to: request.to,
-    ...(params.partitions === undefined ? {} : { partitions: params.partitions }),
-    ...(params.name === undefined ? {} : { name: params.name }),
-    ...(params.level === undefined ? {} : { level: params.level }),
-    ...(params.console === undefined ? {} : { console: params.console }),
-    ...(site === undefined ? {} : { site }),
-    screen,
-    logger,
-    signal,
-  });
+  const { runBackupRequest } = await import('./backup/backup-request.ts');
+  return runBackupRequest(
+    {
+      ...(params.partitions === undefined ? {} : { partitions: params.partitions }),
+      ...(params.name === undefined ? {} : { name: params.name }),
+      ...(params.level === undefined ? {} : { level: params.level }),
+      ...(params.console === undefined ? {} : { console: params.console }),
+      ...request,
+    },
+    { ...(site === undefined ? {} : { site }), screen, logger, signal },
+  );
 }
 
 async function runConsoleRole({ screen, logger, signal }: RoleContext): Promise<void> {
   const { runConsole } = await import('./console/console-role.ts');
-  await runConsole({ dataDir: PREOS_DATA_DIR, headless: true, screen, logger, signal });
+  await runConsole({ dataDir: PREOS_DATA_DIR, screen, logger, signal });
 }
 
 function exitCodeOf(error: unknown): number {

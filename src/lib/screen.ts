@@ -1,7 +1,17 @@
+import type { Present } from './dialog.ts';
+
 /** One labelled fact on a screen, e.g. `Console  lab-server (192.168.1.10)`. */
 export interface ScreenRow {
   label: string;
   value: string;
+}
+
+/** What a person at this computer may pick from while nothing runs. */
+export interface ScreenChoices {
+  title: string;
+  items: readonly string[];
+  /** Goes through with the choice, asking on the terminal where it was made. */
+  pick(index: number, present: Present): Promise<void>;
 }
 
 /** Everything a Pre-OS screen shows at one moment; screens render it, roles make it. */
@@ -18,6 +28,7 @@ export interface ScreenView {
   problems: readonly string[];
   /** What to do about it, or which keys there are. */
   hints: readonly string[];
+  choices?: ScreenChoices;
 }
 
 export interface Screen {

@@ -33,7 +33,7 @@ export function parseLease(text: string): Lease | undefined {
 }
 
 /** From `24` or `255.255.255.0`. */
-function prefixOf(text: string): number | undefined {
+export function prefixOf(text: string): number | undefined {
   if (/^[0-9]{1,2}$/.test(text)) {
     const length = Number(text);
     return length >= 1 && length <= 32 ? length : undefined;
@@ -47,7 +47,7 @@ function prefixOf(text: string): number | undefined {
   return match === null ? undefined : match[1]!.length;
 }
 
-function isIpv4(text: string): boolean {
+export function isIpv4(text: string): boolean {
   const parts = text.split('.');
   return (
     parts.length === 4 && parts.every((part) => /^(0|[1-9][0-9]{0,2})$/.test(part) && Number(part) <= 255)

@@ -1,19 +1,27 @@
-import type { Terminal } from './terminal.ts';
-import type { Asking, AskingScreen } from './tty-screen.ts';
+import { askNumber, type Dialog } from '../lib/dialog.ts';
+import type { ScreenChoices } from '../lib/screen.ts';
+import { ConfirmPage } from '../lib/tui/message-page.ts';
+import type { Countdown } from './countdown.ts';
+import { MenuPage } from './menu-page.ts';
 
-export const MENU_CHOICES = [
-  'backup',
-  'agent',
-  'console',
-  'network',
-  'shell',
-  'restart',
-  'shutdown',
-] as const;
-export type MenuChoice = (typeof MENU_CHOICES)[number];
-
-export const RUNNING_CHOICES = ['continue', 'stop', 'shell', 'restart', 'shutdown'] as const;
-export type RunningChoice = (typeof RUNNING_CHOICES)[number];
+export type MenuChoice =
+  | 'backup'
+  | 'agent'
+  | 'console'
+  | 'network'
+  | 'shell'
+  | 'restart'
+  | 'shutdown'
+  | 'screens';
+export type RunningChoice =
+  | 'continue'
+  | 'choices'
+  | 'network'
+  | 'shell'
+  | 'stop'
+  | 'restart'
+  | 'shutdown'
+  | 'screens';
 
 const WORDS: Record<MenuChoice | RunningChoice, string> = {
   backup: 'Back up this computer',
@@ -23,82 +31,104 @@ const WORDS: Record<MenuChoice | RunningChoice, string> = {
   shell: 'Shell',
   restart: 'Restart',
   shutdown: 'Shut down',
+  screens: 'Full screens on this terminal (VT220)',
   continue: 'Go on',
+  choices: 'Choose what is offered here',
   stop: 'Stop and choose something else',
 };
 
-export interface Chosen<Choice> {
-  choice: Choice;
-  /** Where it was typed; undefined after a timeout. */
-  terminal: Terminal | undefined;
-}
+const MODE_CHOICES = ['backup', 'agent', 'console', 'network', 'shell', 'restart', 'shutdown'] as const;
 
-/**
- * Asks what this computer is to do.
- *
- * @param options `problems` are shown above the choices; after `timeoutMs`, if given, the answer is
- *   the deploy agent.
- */
-export async function askMode(
-  screen: AskingScreen,
-  options: Asking & { problems: readonly string[] },
-): Promise<Chosen<MenuChoice>> {
-  const { timeoutMs, signal, problems } = options;
-  const seconds = timeoutMs === undefined ? undefined : Math.round(timeoutMs / 1000);
-  const note = seconds === undefined ? [] : [`Without an answer in ${seconds} s: ${WORDS.agent}`, ''];
-  return askChoice(screen, {
-    title: 'What is this computer to do?',
-    lead: [...problems.map((line) => `! ${line}`), ...(problems.length > 0 ? [''] : []), ...note],
-    choices: MENU_CHOICES,
-    onTimeout: 'agent',
-    ...(timeoutMs === undefined ? {} : { timeoutMs }),
-    ...(signal === undefined ? {} : { signal }),
-  });
-}
-
-/** Asks what to do while a role runs on; what would end it must be confirmed. */
-export async function askWhileRunning(
-  screen: AskingScreen,
-  options: { title: string; signal: AbortSignal },
-): Promise<Chosen<RunningChoice>> {
-  const chosen = await askChoice(screen, {
-    title: options.title,
-    lead: ['What runs goes on meanwhile.', ''],
-    choices: RUNNING_CHOICES,
-    onTimeout: 'continue',
-    signal: options.signal,
-  });
-  if (chosen.choice === 'continue' || chosen.choice === 'shell') return chosen;
-  const answer = await screen.ask(
-    {
-      title: WORDS[chosen.choice],
-      lines: ['What runs now will be broken off; a half-written disk does not start.'],
-      prompt: 'Type yes to do it:',
+/** Asks what this computer is to do; `screens` is offered only where there are lines. */
+export function modeDialog(options: {
+  problems: readonly string[];
+  countdown?: Countdown | undefined;
+}): Dialog<MenuChoice> {
+  const { problems, countdown } = options;
+  const question = 'What is this computer to do?';
+  return {
+    page: () =>
+      new MenuPage<MenuChoice>({
+        title: 'Start',
+        helpTopic: 'preos.menu',
+        question,
+        problems,
+        items: MODE_CHOICES.map((choice) => ({ choice, label: WORDS[choice] })),
+        countdown,
+        countdownLabel: WORDS.agent,
+      }),
+    lines: async (io) => {
+      const choices: readonly MenuChoice[] = [...MODE_CHOICES, 'screens'];
+      const left = countdown?.secondsLeft;
+      const at = await askNumber(
+        { ...io, ask: (asked) => io.ask(asked).finally(() => countdown?.stop()) },
+        {
+          title: question,
+          lines: problems.map((line) => `! ${line}`),
+          items: choices.map((choice) => WORDS[choice]),
+          note: left === undefined ? [] : [`Without an answer in ${left} s: ${WORDS.agent}`],
+        },
+      );
+      return choices[at]!;
     },
-    { signal: options.signal },
-  );
-  return answer?.text.toLowerCase() === 'yes' ? chosen : { ...chosen, choice: 'continue' };
+  };
 }
 
-async function askChoice<Choice extends MenuChoice | RunningChoice>(
-  screen: AskingScreen,
-  options: Asking & {
-    title: string;
-    lead: readonly string[];
-    choices: readonly Choice[];
-    onTimeout: Choice;
-  },
-): Promise<Chosen<Choice>> {
-  const { title, lead, choices, onTimeout, ...asking } = options;
-  let note = '';
-  for (;;) {
-    const lines = [...lead, ...choices.map((choice, i) => `${i + 1}  ${WORDS[choice]}`), '', note];
-    const answer = await screen.ask({ title, lines, prompt: `Number (1-${choices.length}):` }, asking);
-    if (answer === undefined) return { choice: onTimeout, terminal: undefined };
-    const choice = /^[0-9]{1,2}$/.test(answer.text) ? choices[Number(answer.text) - 1] : undefined;
-    if (choice !== undefined) return { choice, terminal: answer.terminal };
-    note = answer.text === '' ? '' : `"${answer.text.slice(0, 40)}" is none of 1 to ${choices.length}.`;
-    // Someone is there: the clock that was to act for nobody stops.
-    delete asking.timeoutMs;
-  }
+/** Asks what to do while something runs on. */
+export function runningDialog(options: {
+  title: string;
+  choices: ScreenChoices | undefined;
+}): Dialog<RunningChoice> {
+  const offered = options.choices === undefined ? [] : (['choices'] as const);
+  const question = 'What runs goes on meanwhile.';
+  const choices = ['continue', ...offered, 'network', 'shell', 'stop', 'restart', 'shutdown'] as const;
+  return {
+    onLeft: 'continue',
+    page: () =>
+      new MenuPage<RunningChoice>({
+        title: options.title,
+        helpTopic: 'preos.menu',
+        question,
+        items: choices
+          .filter((choice) => choice !== 'choices')
+          .map((choice) => ({ choice, label: WORDS[choice] })),
+        onEscape: 'continue',
+      }),
+    lines: async (io) => {
+      const all = [...choices, 'screens'] as const;
+      const items = all.map((choice) => WORDS[choice]);
+      return all[await askNumber(io, { title: options.title, lines: [question], items })]!;
+    },
+  };
+}
+
+/** Picks one of a role's choices where no status page lists them; answers its place, or -1 for none. */
+export function choicesDialog({ title, items }: ScreenChoices): Dialog<string> {
+  return {
+    onLeft: '-1',
+    page: () =>
+      new MenuPage({
+        title,
+        helpTopic: 'preos.status',
+        question: title,
+        items: items.map((label, i) => ({ choice: String(i), label })),
+        onEscape: '-1',
+      }),
+    lines: async (io) => {
+      const at = await askNumber(io, { title, lines: [], items: [...items, 'Back'] });
+      return String(at < items.length ? at : -1);
+    },
+  };
+}
+
+/** What ends or disturbs a running role happens only after a yes. */
+export function confirmDialog(title: string, text: string): Dialog<boolean> {
+  return {
+    onLeft: false,
+    page: () => new ConfirmPage(title, text),
+    lines: async (io) => {
+      const answer = await io.ask({ title, lines: [text], prompt: 'Type yes to do it:' });
+      return answer.toLowerCase() === 'yes';
+    },
+  };
 }

@@ -3,26 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { TdError } from '../lib/errors.ts';
-import type { MachineDisk } from '../schema/machine.ts';
+import type { Page } from '../lib/tui/page.ts';
 import { FakeTerminal, fakeScreens } from './fake-terminal.ts';
 import type { NetworkInterface } from './interfaces.ts';
+import { MenuPage } from './menu-page.ts';
 import { runPreos } from './preos-main.ts';
 import type { BackupRequest, PreosRoles, RoleContext } from './role.ts';
 
-const disk: MachineDisk = {
-  name: 'sda',
-  sizeBytes: 500e9,
-  logicalSectorBytes: 512,
-  physicalSectorBytes: 512,
-  model: 'ACME Disk',
-  serial: 'S1',
-  wwn: '',
-  bus: 'ata',
-  rotational: false,
-  removable: false,
-  readOnly: false,
-  bootMedium: false,
-};
 const card: NetworkInterface = {
   name: 'eth0',
   mac: '52:54:00:00:00:01',
@@ -43,9 +30,14 @@ let calls: { role: string; context: RoleContext; request?: BackupRequest }[];
 let powerActions: string[];
 let stop: AbortController;
 let ended: Promise<void>;
+let shells: string[];
+let leaveShell: () => void;
+let closedWizards: number;
 
 /** What the roles do; by default they run until they are stopped. */
 let work: (context: RoleContext) => Promise<void>;
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 const untilStopped = ({ signal }: RoleContext) =>
   new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
@@ -67,19 +59,23 @@ async function start(commandLine: string, site?: string): Promise<void> {
       calls.push({ role: 'console', context });
       return work(context);
     },
-    openBackupWizard: (options) =>
-      openBackupWizard({
-        ...options,
-        listFolder: async () => Promise.reject(new Error('no folders here')),
-        suggestedPartitions: () => [],
-        parts: {
-          disks: async () => [{ ...disk, name: 'sdb', bootMedium: true }, disk],
-          contents: async () => ({ layout, problems: [], warnings: [] }),
-          usedBytes: async () => 1e9,
-          consoles: async () => [],
-          hasImage: async () => false,
+    openBackupWizard: async ({ given }) => ({
+      dialog: (problem) => ({
+        page: () =>
+          new MenuPage({
+            title: 'Wizard',
+            helpTopic: '',
+            question: `Problem: ${problem}`,
+            items: [{ choice: 'left', label: 'Leave' }],
+          }) as Page<'left'>,
+        lines: async (io) => {
+          const title = `Given ${JSON.stringify(given)}; problem: ${problem}`;
+          const to = await io.ask({ title, lines: [], prompt: 'To:' });
+          return to === 'q' ? 'left' : { disk: '/dev/sda', to };
         },
       }),
+      [Symbol.asyncDispose]: async () => void closedWizards++,
+    }),
   };
   ended = runPreos({
     version: '1.0',
@@ -122,6 +118,8 @@ beforeEach(async () => {
   cards = [card];
   calls = [];
   powerActions = [];
+  shells = [];
+  closedWizards = 0;
   work = untilStopped;
   stop = new AbortController();
 });
@@ -145,9 +143,10 @@ describe('runPreos', () => {
 
   it('names every wrong parameter on screen, serial and log, and then asks', async () => {
     await start('td.mode=agent td.vlan=9999 td.dsik=sda');
-    await vt.waitFor('Number (1-7):');
+    await serial.waitFor('Number (1-8):');
+    await vt.waitFor('What is this computer to do?');
     for (const text of ['td.vlan cannot be "9999"', 'did you mean td.disk?']) {
-      expect(vt.written).toContain(text);
+      expect(vt.shown).toContain(text);
       expect(serial.written).toContain(text);
       expect(await readFile(join(dir, 'run/log'), 'utf8')).toContain(text.replaceAll('"', '\\"'));
     }
@@ -161,6 +160,7 @@ describe('runPreos', () => {
     cards = [{ ...card, link: false, addresses: [] }];
     await start('td.mode=agent');
     await serial.waitFor('No link on eth0 (virtio_net, 52:54:00:00:00:01)');
+    await vt.waitFor('! No link on eth0');
     expect(calls).toEqual([]);
     cards = [card];
     await called('agent');
@@ -176,28 +176,14 @@ describe('runPreos', () => {
     expect(powerActions).toEqual(['shutdown']);
   });
 
-  it('asks for the disk and the name where they are missing, leaving the boot medium out', async () => {
-    await start('td.mode=backup');
-    await serial.waitFor('1  sda  500 GB  ACME Disk  S1  ata');
-    expect(serial.written).not.toContain('sdb');
-    serial.type('2');
-    await serial.waitFor('"2" is none of the numbers.');
-    serial.type('1');
-    await serial.waitFor('Name or path:');
-    serial.type('bad/name');
-    await serial.waitFor('"bad/name" cannot be used');
-    serial.type('Lab 1');
-    expect((await called('backup')).request).toEqual({ disk: '/dev/sda', to: 'console:Lab 1' });
-  });
-
   it('shows what a role failed of in one line and goes back to the menu', async () => {
     work = async () => {
       throw new TdError('refused', 'Cannot use it: the disk is mounted; release it');
     };
     await start('td.mode=console');
     await serial.waitFor('TOTALDEPLOY failed: Cannot use it: the disk is mounted; release it\n');
-    await serial.waitFor('Number (1-7):');
-    expect(vt.written).toContain('! Cannot use it: the disk is mounted; release it');
+    await serial.waitFor('Number (1-8):');
+    await vt.waitFor('! Cannot use it: the disk is mounted; release it');
     expect(serial.written).not.toContain('    at ');
   });
 
@@ -214,51 +200,163 @@ describe('runPreos', () => {
     expect(attempts).toBe(2);
   });
 
-  it('stops a role when a person asks for it, and shows the menu', async () => {
+  it('stops a role when a person asks for it by lines, and shows the menu', async () => {
     await start('td.mode=agent');
     const { context } = await called('agent');
     serial.type('');
     await serial.waitFor('What runs goes on meanwhile.');
     expect(context.signal.aborted).toBe(false);
-    serial.type('2');
+    serial.type('4');
     await serial.waitFor('Type yes to do it:');
     serial.type('yes');
     await serial.waitFor('What is this computer to do?');
     expect(context.signal.aborted).toBe(true);
   });
 
+  it('opens menu, shell and restart by keys while a role runs, and stops nothing without a yes', async () => {
+    await start('td.mode=agent');
+    const { context } = await called('agent');
+    await vt.waitFor('F9 Menu');
+    vt.press('enter');
+    await vt.waitFor('Go on');
+    expect(serial.written).not.toContain('What runs goes on meanwhile.');
+    vt.press('escape');
+    await vt.waitFor('F9 Menu');
+    await pause(20);
+    vt.press('f3');
+    for (let i = 0; i < 100 && shells.length === 0; i += 1) await pause(10);
+    expect(shells).toEqual(['/dev/fake-screen']);
+    leaveShell();
+    await vt.waitFor('F9 Menu');
+    await pause(20);
+    vt.press('f4');
+    await vt.waitFor('a half-written disk does not start');
+    vt.press('n');
+    await vt.waitFor('F9 Menu');
+    await pause(20);
+    expect(context.signal.aborted).toBe(false);
+    vt.press('f4');
+    await vt.waitFor('a half-written disk does not start');
+    vt.press('y');
+    await ended;
+    expect(powerActions).toEqual(['restart']);
+  });
+
   it('does not start a role that trusts a console with a broken site file', async () => {
     await start('td.mode=agent', '{"version":1}');
     await vt.waitFor('its console is wrong');
-    serial.written = '';
-    vt.type('2');
-    await serial.waitFor('its console is wrong');
+    vt.press('2');
+    await serial.waitFor('Answered on /dev/fake-screen.');
+    await vt.waitFor('its console is wrong');
     expect(calls).toEqual([]);
   });
 
   it('restarts from the menu', async () => {
     await start('');
-    await vt.waitFor('Number (1-7):');
-    vt.type('6');
+    await vt.waitFor('What is this computer to do?');
+    vt.press('up', 'up', 'enter');
     await ended;
     expect(powerActions).toEqual(['restart']);
   });
 
-  it('changes the network from the menu', async () => {
+  it('starts the agent after td.timeout, but not when somebody pressed a key', async () => {
+    await start('td.timeout=1');
+    await vt.waitFor('Without a key in 1 s: Deploy agent');
+    vt.press('down');
+    await pause(1200);
+    expect(vt.shown).not.toContain('Without a key');
+    expect(calls).toEqual([]);
+    stop.abort();
+    await ended;
+    stop = new AbortController();
+    await start('td.timeout=1');
+    await called('agent');
+  });
+
+  it('leaves the menu on the other terminals while one has a shell', async () => {
+    await start('');
+    await serial.waitFor('Number (1-8):');
+    serial.written = '';
+    serial.type('5');
+    await vt.waitFor('What is this computer to do?');
+    for (let i = 0; i < 100 && shells.length === 0; i += 1) await pause(10);
+    expect(shells).toEqual(['/dev/fake-lines']);
+    vt.press('2');
+    await called('agent');
+    leaveShell();
+  });
+
+  it('opens full screens on a serial line, and goes back to lines with what was missed', async () => {
+    await start('');
+    await serial.waitFor('Number (1-8):');
+    serial.type('8');
+    for (let i = 0; i < 300 && serial.shown === ''; i += 1) await pause(10);
+    expect(serial.shown).toContain('What is this computer to do?');
+    serial.written = '';
+    serial.press('2');
+    const { context } = await called('agent');
+    for (let i = 0; i < 300 && !serial.shown.includes('F10 Lines'); i += 1) await pause(10);
+    context.screen.milestone('state receiving');
+    expect(serial.written).not.toContain('TOTALDEPLOY state receiving');
+    serial.press('f10');
+    await serial.waitFor('TOTALDEPLOY state receiving');
+  });
+
+  it('changes the network from the menu, by lines', async () => {
     cards = [{ ...card, addresses: [] }];
     await start('');
-    await vt.waitFor('Number (1-7):');
-    vt.type('4');
+    await serial.waitFor('Number (1-8):');
+    serial.type('4');
     await serial.waitFor('Address: dhcp or');
-    vt.type('10.0.0.5');
+    serial.type('10.0.0.5');
     await serial.waitFor('"10.0.0.5" cannot be used');
-    vt.type('10.0.0.5/24');
+    serial.type('10.0.0.5/24');
     await serial.waitFor('Card: name, MAC or all:');
-    vt.type('');
+    serial.type('');
     await serial.waitFor('VLAN:');
-    vt.type('none');
+    serial.type('none');
     cards = [{ ...card, addresses: ['10.0.0.5/24'] }];
     await serial.waitFor('TOTALDEPLOY network eth0 10.0.0.5');
+    await serial.waitFor('eth0 has the address 10.0.0.5.');
+  });
+
+  it('changes the network by keys: every wrong field is said, then the address', async () => {
+    cards = [{ ...card, addresses: [] }];
+    await start('');
+    await vt.waitFor('What is this computer to do?');
+    vt.press('4');
+    await vt.waitFor('IPv4 address');
+    expect(vt.shown).toContain('52:54:00:00:00:01');
+    vt.press('down', 'space', 'f2');
+    expect(vt.shown).toContain('! use an IPv4 address such as 10.0.0.5');
+    vt.press('"10.0.0.5"', 'f2');
+    cards = [{ ...card, addresses: ['10.0.0.5/24'] }];
+    await vt.waitFor('eth0 has the address 10.0.0.5.');
+    vt.press('enter');
+    await vt.waitFor('What is this computer to do?');
+  });
+
+  it('applies the network by itself, asks for a backup, and gives a failure back to the wizard', async () => {
+    let attempts = 0;
+    work = async () => {
+      attempts += 1;
+      if (attempts === 1) throw new TdError('network', 'Cannot reach the console: no route; check the cable');
+    };
+    await start('td.mode=backup td.disk=sdx');
+    await vt.waitFor('These settings are applied in 1 s; any key stops that.');
+    await serial.waitFor('Given {"disk":"sdx"}; problem: ');
+    serial.type('console:lab');
+    expect((await called('backup')).request).toEqual({ disk: '/dev/sda', to: 'console:lab' });
+    await vt.waitFor('Problem: Cannot reach the console: no route; check the cable');
+    await serial.waitFor('problem: Cannot reach the console');
+    serial.type('console:lab');
+    await vt.waitFor('What next?');
+    expect(vt.shown).toContain('Image    lab');
+    expect(attempts).toBe(2);
+    serial.written = '';
+    vt.press('4');
+    await serial.waitFor('What is this computer to do?');
+    expect(closedWizards).toBe(1);
   });
 });
 

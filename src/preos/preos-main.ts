@@ -1,22 +1,21 @@
-import { errorLine, TdError } from '../lib/errors.ts';
+import { errorLine } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
-import type { ScreenView } from '../lib/screen.ts';
-import type { AfterAction } from '../schema/after-action.ts';
-import { askMode, askWhileRunning, type MenuChoice } from './mode-menu.ts';
-import { Network, type NetworkOptions } from './network.ts';
-import type { NetworkSettings } from './network-plan.ts';
-import type { NetworkStatus } from './network-status.ts';
+import { runTui } from '../lib/tui/run-tui.ts';
+import { Countdown } from './countdown.ts';
+import type { MenuChoice } from './mode-menu.ts';
+import { modeDialog } from './mode-menu.ts';
+import type { NetworkOptions } from './network.ts';
+import { askForNetwork } from './network-dialog.ts';
 import { type Power, preosPower } from './power.ts';
+import { PreosNetwork } from './preos-network.ts';
 import { openTerminals, type PreosStart, readStart } from './preos-start.ts';
-import { askBackup, askNetwork } from './questions.ts';
-import type { BackupRequest, PreosRoles, RoleContext } from './role.ts';
-import { type RoleEnd, superviseRole } from './role-supervisor.ts';
+import type { PreosRoles } from './role.ts';
+import { ROLE_TITLES, type RoleName, RoleRunner } from './role-runner.ts';
+import type { RoleEnd } from './role-supervisor.ts';
 import { runShell } from './shell.ts';
 import { SITE_PATH } from './site-file.ts';
 import type { Terminal } from './terminal.ts';
-import { type AskingScreen, TtyScreen } from './tty-screen.ts';
-
-type RoleName = 'agent' | 'backup' | 'console';
+import { TtyScreen } from './tty-screen.ts';
 
 export interface PreosOptions {
   version: string;
@@ -30,13 +29,13 @@ export interface PreosOptions {
   power?: Power;
   /** Added to what the network is started with. */
   network?: Partial<NetworkOptions>;
+  /** Replaced in tests. */
+  runScreens?: typeof runTui;
+  /** Replaced in tests. */
+  openShell?: typeof runShell;
+  /** How long the network dialog waits for a key; default 15. */
+  networkSeconds?: number;
 }
-
-const ROLE_TITLES: Record<RoleName, string> = {
-  agent: 'Deploy agent',
-  backup: 'Backup agent',
-  console: 'Console',
-};
 
 /**
  * Everything the program does as the only program of the Pre-OS: reads the boot parameters, brings up
@@ -56,47 +55,58 @@ export async function runPreos(options: PreosOptions): Promise<void> {
     terminals,
     logger: start.logger,
     programLine: `TotalDeploy ${options.version}`,
+    runScreens: options.runScreens ?? runTui,
   });
   const mode = start.problems.length > 0 ? 'menu' : start.params.mode;
   screen.milestone(`start ${options.version} mode=${mode}`);
   for (const problem of start.problems) screen.milestone(`failed: ${problem}`);
-  await using preos = new Preos({ ...options, runDir, start, screen });
-  await preos.run(mode);
+  await using network = new PreosNetwork({
+    params: start.params,
+    screen,
+    logger: start.logger,
+    runDir,
+    options: options.network ?? {},
+  });
+  await new Preos({ ...options, start, screen, network }).run(mode);
 }
 
-class Preos implements AsyncDisposable {
-  readonly #options: PreosOptions & { runDir: string };
+interface PreosParts extends Omit<PreosOptions, 'network'> {
+  start: PreosStart;
+  screen: TtyScreen;
+  network: PreosNetwork;
+}
+
+class Preos {
+  readonly #parts: PreosParts;
   readonly #start: PreosStart;
-  readonly #screen: AskingScreen;
+  readonly #screen: TtyScreen;
   readonly #logger: Logger;
   readonly #power: Power;
   readonly #signal: AbortSignal;
-  readonly #told = new Set<string>();
-  #settings: NetworkSettings;
-  #network: Network;
+  readonly #runner: RoleRunner;
   #isOver = false;
 
-  constructor(options: PreosOptions & { runDir: string; start: PreosStart; screen: AskingScreen }) {
-    this.#options = options;
-    this.#start = options.start;
-    this.#screen = options.screen;
-    this.#logger = options.start.logger;
-    this.#signal = options.signal ?? new AbortController().signal;
-    this.#power = options.power ?? preosPower({ screen: this.#screen, logger: this.#logger });
-    const { ip, iface, vlan } = options.start.params;
-    this.#settings = {
-      ip,
-      ...(iface === undefined ? {} : { iface }),
-      ...(vlan === undefined ? {} : { vlan }),
-    };
-    this.#network = this.#startNetwork();
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#network[Symbol.asyncDispose]();
+  constructor(parts: PreosParts) {
+    this.#parts = parts;
+    this.#start = parts.start;
+    this.#screen = parts.screen;
+    this.#logger = parts.start.logger;
+    this.#signal = parts.signal ?? new AbortController().signal;
+    this.#power = parts.power ?? preosPower({ screen: this.#screen, logger: this.#logger });
+    this.#runner = new RoleRunner({
+      start: parts.start,
+      screen: parts.screen,
+      network: parts.network,
+      roles: parts.roles,
+      signal: this.#signal,
+      end: (action) => this.#end(action),
+      openShell: (terminal) => this.#openShell(terminal),
+      networkSeconds: parts.networkSeconds ?? 15,
+    });
   }
 
   async run(mode: 'menu' | RoleName): Promise<void> {
+    using _calls = this.#runner.listen();
     let problems: string[] = this.#start.problems;
     // Parameters steer the first run only: a second backup of the same name would be refused.
     let next: RoleName | undefined = mode === 'menu' ? undefined : mode;
@@ -105,9 +115,9 @@ class Preos implements AsyncDisposable {
       try {
         const role: RoleName | undefined = next ?? (await this.#menu(problems, isFirst));
         next = undefined;
-        problems = [];
         if (role === undefined) continue;
-        const end = await this.#runRole(role, isFirst);
+        problems = [];
+        const end: RoleEnd = await this.#runner.run(role, isFirst);
         isFirst = false;
         if (end.kind === 'failed') problems = [end.line];
       } catch (error) {
@@ -122,140 +132,46 @@ class Preos implements AsyncDisposable {
   /** Answers undefined when the choice was no role and has been done. */
   async #menu(problems: readonly string[], isFirst: boolean): Promise<RoleName | undefined> {
     const { timeout } = this.#start.params;
-    const { choice, terminal } = await askMode(this.#screen, {
-      problems,
-      signal: this.#signal,
-      ...(timeout === undefined || !isFirst ? {} : { timeoutMs: timeout * 1000 }),
-    });
-    await this.#doNow(choice, terminal);
-    return choice === 'agent' || choice === 'backup' || choice === 'console' ? choice : undefined;
+    using countdown = timeout === undefined || !isFirst ? undefined : new Countdown(timeout);
+    const dialog = modeDialog({ problems, countdown });
+    const signals = countdown === undefined ? [this.#signal] : [this.#signal, countdown.over];
+    try {
+      const { result, terminal } = await this.#screen.present(dialog, { signal: AbortSignal.any(signals) });
+      if (result in ROLE_TITLES) return result as RoleName;
+      await this.#doNow(result as Exclude<MenuChoice, RoleName>, terminal);
+      return undefined;
+    } catch (error) {
+      if (countdown?.over.aborted === true && !this.#signal.aborted) return 'agent';
+      throw error;
+    }
   }
 
-  async #doNow(choice: MenuChoice, terminal: Terminal | undefined): Promise<void> {
-    if (choice === 'restart' || choice === 'shutdown') await this.#end(choice);
-    if (choice === 'network') await this.#changeNetwork();
-    if (choice === 'shell' && terminal !== undefined) {
-      await this.#screen.lend(terminal, () => runShell(terminal.path));
+  async #doNow(choice: Exclude<MenuChoice, RoleName>, terminal: Terminal): Promise<void> {
+    switch (choice) {
+      case 'restart':
+      case 'shutdown':
+        return this.#end(choice);
+      case 'network':
+        return askForNetwork({
+          terminals: this.#screen,
+          network: this.#parts.network,
+          signal: this.#signal,
+          on: terminal,
+        });
+      case 'screens':
+        return this.#screen.setMode(terminal, 'screens');
+      case 'shell':
+        // The others keep their menu meanwhile.
+        void this.#openShell(terminal);
     }
+  }
+
+  async #openShell(terminal: Terminal): Promise<void> {
+    await this.#screen.lend(terminal, () => (this.#parts.openShell ?? runShell)(terminal.path));
   }
 
   async #end(action: 'restart' | 'shutdown'): Promise<void> {
     await this.#power.act(action);
     this.#isOver = true;
   }
-
-  #startNetwork(): Network {
-    const network = new Network({
-      settings: this.#settings,
-      logger: this.#logger.child({ part: 'network' }),
-      runDir: this.#options.runDir,
-      ...this.#options.network,
-    });
-    network.onStatus((status) => {
-      for (const { name, address } of status.usable) {
-        const text = `network ${name} ${address}`;
-        if (this.#told.has(text)) continue;
-        this.#told.add(text);
-        this.#screen.milestone(text);
-      }
-    });
-    return network;
-  }
-
-  async #changeNetwork(): Promise<void> {
-    const rows = this.#network.status().rows.map((row) => `${row.label}  ${row.value}`);
-    this.#settings = await askNetwork(this.#screen, { now: this.#settings, rows, signal: this.#signal });
-    await this.#network[Symbol.asyncDispose]();
-    this.#network = this.#startNetwork();
-  }
-
-  async #runRole(role: RoleName, isFirst: boolean): Promise<RoleEnd> {
-    const start = this.#start;
-    if (start.siteProblem !== undefined && role !== 'console')
-      throw new TdError('invalid', start.siteProblem);
-    const request = role === 'backup' ? await this.#backupRequest(isFirst) : undefined;
-    const stop = new AbortController();
-    const signal = AbortSignal.any([this.#signal, stop.signal]);
-    const context: RoleContext = {
-      params: start.params,
-      site: start.site,
-      screen: this.#screen,
-      logger: this.#logger.child({ role }),
-      signal,
-      power: { act: (action) => this.#end(action) },
-    };
-    const isLocal = request?.to.startsWith('/') === true;
-    const work = async () => {
-      if (!isLocal) await this.#waitForNetwork(ROLE_TITLES[role], signal);
-      if (request !== undefined) await this.#options.roles.backup(context, request);
-      else await this.#options.roles[role as 'agent' | 'console'](context);
-    };
-    const title = ROLE_TITLES[role];
-    const running = superviseRole(work, { title, screen: this.#screen, logger: this.#logger, signal });
-    const end = await this.#whileRunning(running, { title, stop });
-    if (role === 'backup' && end.kind === 'done') await this.#after(start.params.after ?? 'wait');
-    return end;
-  }
-
-  async #backupRequest(isFirst: boolean): Promise<BackupRequest> {
-    const { disk, to, mode } = this.#start.params;
-    const isUnattended = isFirst && mode === 'backup';
-    return askBackup(this.#screen, {
-      given: isUnattended
-        ? { ...(disk === undefined ? {} : { disk }), ...(to === undefined ? {} : { to }) }
-        : {},
-      listDisks: this.#options.roles.listDisks,
-      signal: this.#signal,
-    });
-  }
-
-  async #after(after: AfterAction): Promise<void> {
-    if (after !== 'wait') await this.#end(after);
-  }
-
-  async #waitForNetwork(title: string, signal: AbortSignal): Promise<void> {
-    const show = (status: NetworkStatus) => this.#screen.show(networkView(title, status));
-    const network = this.#network;
-    if (network.status().usable.length > 0) return;
-    show(network.status());
-    const stopShowing = network.onStatus(show);
-    try {
-      await network.ready(signal);
-    } finally {
-      stopShowing();
-    }
-  }
-
-  /** Lets a person in at any time by a line on any terminal, without disturbing the role. */
-  async #whileRunning(
-    running: Promise<RoleEnd>,
-    { title, stop }: { title: string; stop: AbortController },
-  ): Promise<RoleEnd> {
-    const ended = new AbortController();
-    const end = running.finally(() => ended.abort());
-    const keySignal = AbortSignal.any([ended.signal, this.#signal]);
-    while (!keySignal.aborted) {
-      try {
-        await this.#screen.nextLine(keySignal);
-        const { choice, terminal } = await askWhileRunning(this.#screen, { title, signal: keySignal });
-        if (choice === 'stop') stop.abort();
-        else if (choice !== 'continue') await this.#doNow(choice, terminal);
-        if (choice === 'restart' || choice === 'shutdown') stop.abort();
-      } catch (error) {
-        if (!keySignal.aborted) this.#logger.warn({ error: errorLine(error) }, 'menu failed');
-      }
-      if (stop.signal.aborted) break;
-    }
-    return end;
-  }
-}
-
-function networkView(title: string, status: NetworkStatus): ScreenView {
-  return {
-    title,
-    rows: status.rows,
-    activity: status.activity,
-    problems: status.problems,
-    hints: ['It keeps trying. Press Enter for the menu (network settings, shell, restart).'],
-  };
 }

@@ -23,9 +23,11 @@ export async function superviseRole(
     logger: Logger;
     signal: AbortSignal;
     firstWaitMs?: number;
+    /** Default 30; 1 leaves trying again to the person. */
+    attemptsMax?: number;
   },
 ): Promise<RoleEnd> {
-  const { title, screen, logger, signal } = options;
+  const { title, screen, logger, signal, attemptsMax = ATTEMPTS_MAX } = options;
   let waitMs = options.firstWaitMs ?? FIRST_WAIT_MS;
   for (let attempt = 1; ; attempt += 1) {
     try {
@@ -37,7 +39,7 @@ export async function superviseRole(
       logger.error({ error: line, attempt, stack: (error as Error | undefined)?.stack }, `${title} failed`);
       screen.milestone(`failed: ${line}`);
       const isPassing = error instanceof TdError && PASSING_CODES.includes(error.code);
-      if (!isPassing || attempt >= ATTEMPTS_MAX) return { kind: 'failed', line };
+      if (!isPassing || attempt >= attemptsMax) return { kind: 'failed', line };
       const seconds = Math.ceil(waitMs / 1000);
       screen.show({
         title,

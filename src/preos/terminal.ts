@@ -1,6 +1,7 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { isatty, ReadStream } from 'node:tty';
+import { openTerminalStreams, type TerminalStreams } from './terminal-streams.ts';
 
 const LINE_CHARS_MAX = 1000;
 /** Beyond this a slow or stopped serial line loses the oldest text instead of the memory. */
@@ -10,12 +11,16 @@ export interface Terminal extends AsyncDisposable {
   readonly path: string;
   /** A screen that can be drawn on, or a line that only takes text. */
   readonly kind: 'screen' | 'lines';
+  /** Its name in terminfo. */
+  readonly term: string;
   /** Queued; never blocks and never throws. */
   write(text: string): void;
   onLine(listener: (line: string) => void): () => void;
   /** Closes the device, so that a shell can have it, until `reclaim`. */
   release(): Promise<void>;
   reclaim(): Promise<void>;
+  /** For full screens, while it is released; undefined when the device is gone. */
+  openStreams(): Promise<TerminalStreams | undefined>;
 }
 
 /**
@@ -28,9 +33,13 @@ export async function openTerminal(path: string, kind: Terminal['kind']): Promis
   return (await terminal.open()) ? terminal : undefined;
 }
 
+/** Serial ports cannot say what is at their other end; every terminal program there understands VT220. */
+const TERMS: Record<Terminal['kind'], string> = { screen: 'linux', lines: 'vt220' };
+
 class DeviceTerminal implements Terminal {
   readonly path: string;
   readonly kind: Terminal['kind'];
+  readonly term: string;
   readonly #listeners = new Set<(line: string) => void>();
   readonly #queue: string[] = [];
   #input: ReadStream | undefined;
@@ -42,6 +51,7 @@ class DeviceTerminal implements Terminal {
   constructor(path: string, kind: Terminal['kind']) {
     this.path = path;
     this.kind = kind;
+    this.term = TERMS[kind];
   }
 
   async open(): Promise<boolean> {
@@ -89,6 +99,10 @@ class DeviceTerminal implements Terminal {
 
   async reclaim(): Promise<void> {
     if (await this.open()) this.#startWriting();
+  }
+
+  openStreams(): Promise<TerminalStreams | undefined> {
+    return openTerminalStreams(this.path);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

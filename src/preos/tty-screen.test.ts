@@ -1,18 +1,32 @@
 import { describe, expect, it } from 'vitest';
+import type { Dialog } from '../lib/dialog.ts';
 import { silentLog } from '../lib/log.ts';
 import type { ScreenView } from '../lib/screen.ts';
-import { FakeTerminal } from './fake-terminal.ts';
-import { askMode, askWhileRunning } from './mode-menu.ts';
+import { FakeTerminal, fakeScreens } from './fake-terminal.ts';
+import { MenuPage } from './menu-page.ts';
 import { TtyScreen } from './tty-screen.ts';
 
 const view: ScreenView = { title: 'T', rows: [], activity: 'Working', problems: [], hints: [] };
+const { signal } = new AbortController();
+
+const dialog: Dialog<string> = {
+  page: () =>
+    new MenuPage({
+      title: 'Q',
+      helpTopic: '',
+      question: 'Which?',
+      items: [{ choice: 'one', label: 'The first' }],
+    }),
+  lines: (io) => io.ask({ title: 'Q', lines: ['1  one'], prompt: 'Number:' }),
+};
 
 function setUp() {
   const vt = new FakeTerminal('screen');
   const serial = new FakeTerminal('lines');
   const logged: string[] = [];
   const logger = { ...silentLog, info: (_: object, message: string) => void logged.push(message) };
-  const screen = new TtyScreen({ terminals: [vt, serial], logger, programLine: 'TotalDeploy 1.0' });
+  const options = { logger, programLine: 'TotalDeploy 1.0', runScreens: fakeScreens };
+  const screen = new TtyScreen({ ...options, terminals: [vt, serial] });
   return { vt, serial, logged, screen };
 }
 
@@ -29,94 +43,90 @@ describe('TtyScreen', () => {
   });
 
   it('works without any terminal', async () => {
-    await using screen = new TtyScreen({ terminals: [], logger: silentLog, programLine: '' });
+    const options = { logger: silentLog, programLine: '', runScreens: fakeScreens };
+    await using screen = new TtyScreen({ ...options, terminals: [] });
     screen.milestone('x');
     screen.show(view);
-    expect(await screen.ask({ title: '', lines: [], prompt: '' }, { timeoutMs: 10 })).toBeUndefined();
+    const asked = screen.present(dialog, { signal: AbortSignal.timeout(10) });
+    await expect(asked).rejects.toThrow();
   });
 
-  it('takes the first answer from any terminal and draws the view again afterwards', async () => {
+  it('takes the first answer from any terminal and says on the others where it was given', async () => {
     const { vt, serial, screen } = setUp();
     await using _ = screen;
     screen.show(view);
-    const asked = screen.ask({ title: 'Q', lines: ['1  one'], prompt: 'Number:' });
-    vt.written = '';
+    await vt.waitFor('Working');
+    const first = screen.present(dialog, { signal });
+    await vt.waitFor('Which?');
+    serial.type('2');
+    expect(await first).toEqual({ result: '2', terminal: serial });
+    expect(vt.shown).toContain('Working');
+    const second = screen.present(dialog, { signal });
+    await vt.waitFor('Which?');
+    vt.press('enter');
+    expect(await second).toEqual({ result: 'one', terminal: vt });
+    expect(serial.written).toContain('Answered on /dev/fake-screen.');
+  });
+
+  it('tells what changed only after the question is answered', async () => {
+    const { serial, screen } = setUp();
+    await using _ = screen;
+    const asked = screen.present(dialog, { signal });
+    await serial.waitFor('Number:');
     screen.show({ ...view, activity: 'Hidden while asking' });
-    expect(vt.written).toBe('');
+    expect(serial.written).not.toContain('Hidden while asking');
     serial.type('1');
-    expect(await asked).toEqual({ text: '1', terminal: serial });
-    expect(vt.written).toContain('Hidden while asking');
+    await asked;
+    expect(serial.written).toContain('Hidden while asking');
   });
 
   it('ends a question when its signal aborts', async () => {
-    const { screen } = setUp();
-    await using _ = screen;
-    const stop = new AbortController();
-    const asked = screen.ask(
-      { title: 'Q', lines: [], prompt: '' },
-      { signal: stop.signal, timeoutMs: 10_000 },
-    );
-    stop.abort(new Error('over'));
-    await expect(asked).rejects.toThrow('over');
-  });
-
-  it('leaves a lent terminal alone and shows everything when it comes back', async () => {
     const { vt, screen } = setUp();
     await using _ = screen;
+    const stop = new AbortController();
+    screen.show(view);
+    const asked = screen.present(dialog, { signal: stop.signal });
+    await vt.waitFor('Which?');
+    stop.abort(new Error('over'));
+    await expect(asked).rejects.toThrow('over');
+    await vt.waitFor('Working');
+  });
+
+  it('asks again on a terminal that comes back from a shell meanwhile', async () => {
+    const { vt, screen } = setUp();
+    await using _ = screen;
+    const asked = screen.present(dialog, { signal, on: vt });
+    await vt.waitFor('Which?');
     await screen.lend(vt, async () => {
-      vt.written = '';
-      screen.show(view);
-      expect(vt.written).toBe('');
       expect(vt.isReleased).toBe(true);
+      expect(vt.shown).toBe('');
     });
-    expect(vt.isReleased).toBe(false);
-    expect(vt.written).toContain('Working');
-  });
-});
-
-describe('the mode menu', () => {
-  it('shows what was wrong, asks again after nonsense, and takes the number', async () => {
-    const { vt, serial, screen } = setUp();
-    await using _ = screen;
-    const asked = askMode(screen, {
-      problems: ['td.mode cannot be "x": use menu, agent, backup or console'],
-    });
-    expect(vt.written).toContain('td.mode cannot be "x"');
-    vt.type('9');
-    await serial.waitFor('"9" is none of 1 to 7.');
-    serial.type('2');
-    expect(await asked).toEqual({ choice: 'agent', terminal: serial });
+    await vt.waitFor('Which?');
+    vt.press('1');
+    expect((await asked).result).toBe('one');
   });
 
-  it('starts the agent after the timeout, but not when somebody is typing', async () => {
+  it('gives screens to the program of a role, takes them for a question, and gives them back', async () => {
     const { vt, serial, screen } = setUp();
     await using _ = screen;
-    expect(await askMode(screen, { problems: [], timeoutMs: 20 })).toEqual({
-      choice: 'agent',
-      terminal: undefined,
-    });
-    const asked = askMode(screen, { problems: [], timeoutMs: 40 });
-    vt.type('x');
-    await serial.waitFor('"x" is none');
-    await new Promise((resolve) => setTimeout(resolve, 80));
-    vt.type('7');
-    expect((await asked).choice).toBe('shutdown');
-  });
-
-  it('breaks a running role off only after a yes', async () => {
-    const { vt, serial, screen } = setUp();
-    await using _ = screen;
-    const { signal } = new AbortController();
-    const first = askWhileRunning(screen, { title: 'Deploy agent', signal });
-    vt.type('2');
-    await serial.waitFor('Type yes');
-    vt.type('y');
-    expect((await first).choice).toBe('continue');
-    serial.written = '';
-    const second = askWhileRunning(screen, { title: 'Deploy agent', signal });
-    vt.type('4');
-    await serial.waitFor('Type yes');
-    vt.type('YES');
-    expect((await second).choice).toBe('restart');
+    let runs = 0;
+    const done = screen.useScreens(
+      ({ term, signal: end }) =>
+        new Promise((resolve) => {
+          runs += 1;
+          expect(term).toBe('linux');
+          end.addEventListener('abort', () => resolve(), { once: true });
+        }),
+    );
+    for (let i = 0; i < 100 && runs === 0; i += 1) await new Promise((resolve) => setTimeout(resolve, 10));
+    const asked = screen.present(dialog, { signal });
+    await vt.waitFor('Which?');
+    serial.type('x');
+    await asked;
+    for (let i = 0; i < 100 && runs === 1; i += 1) await new Promise((resolve) => setTimeout(resolve, 10));
+    expect(runs).toBe(2);
+    screen.show(view);
+    done();
+    await vt.waitFor('Working');
   });
 });

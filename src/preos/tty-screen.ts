@@ -1,177 +1,169 @@
 import { type Clock, monotonicClock } from '../lib/clock.ts';
-import { TdError } from '../lib/errors.ts';
+import type { Dialog } from '../lib/dialog.ts';
 import type { Logger } from '../lib/log.ts';
 import type { Screen, ScreenView } from '../lib/screen.ts';
-import { asciiOf, type Question, renderQuestion, renderView } from './screen-text.ts';
-import { newSerialMemory, type SerialMemory, serialLines } from './serial-lines.ts';
+import type { runTui } from '../lib/tui/run-tui.ts';
+import type { Call } from './face.ts';
+import { AnsweredElsewhere } from './line-face.ts';
+import { PREOS_HELP } from './preos-help.ts';
+import type { ScreenProgram } from './screen-face.ts';
+import { asciiOf } from './screen-text.ts';
 import type { Terminal } from './terminal.ts';
+import { TerminalSlot } from './terminal-slot.ts';
 
 const MILESTONE_PREFIX = 'TOTALDEPLOY ';
+/** Lines that came too soon after their last one are told by a later call with the same view. */
 const REFRESH_MS = 1000;
 /** A screen drawn more often than this cannot be read anyway. */
-const DRAW_INTERVAL_MS = 200;
+const SHOW_INTERVAL_MS = 200;
 
-export interface Answer {
-  text: string;
+export interface Answer<Result> {
+  result: Result;
   terminal: Terminal;
 }
 
-export interface Asking {
-  signal?: AbortSignal;
-  /** Answers undefined after this time without one; waits for ever when missing. */
-  timeoutMs?: number;
+export interface TerminalCall {
+  call: Call;
+  terminal: Terminal;
 }
 
-/** A screen that can also ask. */
-export interface AskingScreen extends Screen {
-  ask(question: Question, options?: Asking): Promise<Answer | undefined>;
-  /** The next line typed while no question is open. */
-  nextLine(signal: AbortSignal): Promise<Answer>;
-  /** Leaves the terminal to someone else, e.g. a shell, until the work ends. */
+/** All terminals of this computer: what is shown is shown on each, what is asked is answered once. */
+export interface Terminals extends Screen {
+  /** Asks on every terminal, or on one; the first answer counts and closes the others. */
+  present<Result>(
+    dialog: Dialog<Result>,
+    options: { signal: AbortSignal; on?: Terminal | undefined },
+  ): Promise<Answer<Result>>;
+  /** What people ask for by key or line while nothing is asked; the returned function ends it. */
+  onCall(listener: (call: TerminalCall) => void): () => void;
+  /** Leaves a terminal to someone else, e.g. a shell, until the work ends. */
   lend(terminal: Terminal, work: () => Promise<void>): Promise<void>;
+  setMode(terminal: Terminal, mode: 'lines' | 'screens'): void;
+  modeOf(terminal: Terminal): 'lines' | 'screens';
+  /** Runs a program on every terminal that shows screens, until the returned function is called. */
+  useScreens(program: ScreenProgram): () => void;
 }
 
-/**
- * Shows the same view on every terminal: drawn on virtual terminals, told line by line on serial ports.
- * Works without any terminal at all; milestones then are only in the log.
- */
-export class TtyScreen implements AskingScreen, AsyncDisposable {
-  readonly #terminals: readonly Terminal[];
+/** Works without any terminal at all; milestones then are only in the log. */
+export class TtyScreen implements Terminals, AsyncDisposable {
+  readonly #slots: readonly TerminalSlot[];
   readonly #logger: Logger;
-  readonly #programLine: string;
   readonly #clock: Clock;
-  readonly #memories = new Map<Terminal, SerialMemory>();
-  readonly #lent = new Set<Terminal>();
   readonly #timer: NodeJS.Timeout;
+  readonly #listeners = new Set<(call: TerminalCall) => void>();
   #view: ScreenView | undefined;
-  #drawn = '';
-  #drawnAtMs = Number.NEGATIVE_INFINITY;
-  #question: Question | undefined;
+  #shownAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: {
     terminals: readonly Terminal[];
     logger: Logger;
-    /** Shown in the title's right corner. */
+    /** In the title bar. */
     programLine: string;
+    runScreens: typeof runTui;
     clock?: Clock;
   }) {
-    this.#terminals = options.terminals;
-    this.#logger = options.logger;
-    this.#programLine = options.programLine;
+    const { logger, programLine, runScreens } = options;
+    this.#logger = logger;
     this.#clock = options.clock ?? monotonicClock;
-    this.#timer = setInterval(() => this.#refresh(true), REFRESH_MS);
+    this.#slots = options.terminals.map(
+      (terminal) =>
+        new TerminalSlot(terminal, {
+          clock: this.#clock,
+          title: programLine,
+          help: PREOS_HELP,
+          logger,
+          runScreens,
+          onCall: (call) => {
+            for (const listener of [...this.#listeners]) listener({ call, terminal });
+          },
+        }),
+    );
+    this.#timer = setInterval(() => this.#refresh(), REFRESH_MS);
   }
 
   milestone(text: string): void {
     const bare = text.startsWith(MILESTONE_PREFIX) ? text.slice(MILESTONE_PREFIX.length) : text;
     const line = MILESTONE_PREFIX + asciiOf(bare);
     this.#logger.info({ milestone: line }, line);
-    for (const terminal of this.#terminals) {
-      if (terminal.kind === 'lines') terminal.write(`${line}\n`);
-    }
+    for (const slot of this.#slots) slot.milestone(line);
   }
 
   show(view: ScreenView): void {
     this.#view = view;
-    this.#refresh(false);
+    if (this.#clock.nowMs() - this.#shownAtMs >= SHOW_INTERVAL_MS) this.#refresh();
   }
 
-  async ask(question: Question, options: Asking = {}): Promise<Answer | undefined> {
-    if (this.#question !== undefined) throw new TdError('usage', 'Cannot ask two questions at once');
-    this.#question = question;
-    for (const terminal of this.#terminals) this.#showQuestion(terminal, question);
-    const timeout = options.timeoutMs === undefined ? undefined : AbortSignal.timeout(options.timeoutMs);
-    const signals = [options.signal, timeout].filter((signal) => signal !== undefined);
+  #refresh(): void {
+    const view = this.#view;
+    if (view === undefined) return;
+    this.#shownAtMs = this.#clock.nowMs();
+    for (const slot of this.#slots) slot.show(view);
+  }
+
+  /** What is shown now. */
+  get view(): ScreenView | undefined {
+    return this.#view;
+  }
+
+  async present<Result>(
+    dialog: Dialog<Result>,
+    options: { signal: AbortSignal; on?: Terminal | undefined },
+  ): Promise<Answer<Result>> {
+    const answered = new AbortController();
+    const signal = AbortSignal.any([options.signal, answered.signal]);
+    const slots = this.#slots.filter(({ terminal }) => options.on === undefined || terminal === options.on);
+    const asked = slots.map(async (slot) => ({
+      result: await slot.present(dialog, signal),
+      terminal: slot.terminal,
+    }));
+    // Without a terminal nobody answers.
+    const aborted = new Promise<never>((_, reject) => {
+      const onAbort = () => reject(options.signal.reason);
+      if (options.signal.aborted) onAbort();
+      else options.signal.addEventListener('abort', onAbort, { once: true });
+    });
     try {
-      return await this.#line(AbortSignal.any(signals));
-    } catch (error) {
-      if (options.signal?.aborted) throw options.signal.reason;
-      if (timeout?.aborted) return undefined;
-      throw error;
+      const answer = await Promise.race([...asked, aborted]);
+      answered.abort(new AnsweredElsewhere(answer.terminal.path));
+      return answer;
     } finally {
-      this.#question = undefined;
-      this.#drawn = '';
-      this.#refresh(true);
+      answered.abort();
+      await Promise.allSettled(asked);
+      this.#refresh();
     }
   }
 
-  async nextLine(signal: AbortSignal): Promise<Answer> {
-    for (;;) {
-      const answer = await this.#line(signal);
-      if (this.#question === undefined) return answer;
-    }
+  onCall(listener: (call: TerminalCall) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   async lend(terminal: Terminal, work: () => Promise<void>): Promise<void> {
-    this.#lent.add(terminal);
-    if (terminal.kind === 'screen') terminal.write('\x1b[?25h\x1b[2J\x1b[H');
-    await terminal.release();
-    try {
-      await work();
-    } finally {
-      await terminal.reclaim();
-      this.#lent.delete(terminal);
-      this.#drawn = '';
-      this.#refresh(true);
-    }
+    await this.#slotOf(terminal)?.lend(work);
+    this.#refresh();
+  }
+
+  setMode(terminal: Terminal, mode: 'lines' | 'screens'): void {
+    this.#slotOf(terminal)?.setMode(mode);
+  }
+
+  modeOf(terminal: Terminal): 'lines' | 'screens' {
+    return this.#slotOf(terminal)?.mode ?? 'lines';
+  }
+
+  useScreens(program: ScreenProgram): () => void {
+    for (const slot of this.#slots) slot.setProgram(program);
+    return () => {
+      for (const slot of this.#slots) slot.setProgram(undefined);
+    };
+  }
+
+  #slotOf(terminal: Terminal): TerminalSlot | undefined {
+    return this.#slots.find((slot) => slot.terminal === terminal);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#timer);
-    await Promise.all(this.#terminals.map((terminal) => terminal[Symbol.asyncDispose]()));
-  }
-
-  #line(signal: AbortSignal): Promise<Answer> {
-    return new Promise((resolve, reject) => {
-      if (signal.aborted) return reject(signal.reason);
-      const removals = this.#terminals.map((terminal) =>
-        terminal.onLine((text) => {
-          finish();
-          resolve({ text, terminal });
-        }),
-      );
-      const onAbort = () => {
-        finish();
-        reject(signal.reason);
-      };
-      const finish = () => {
-        for (const remove of removals) remove();
-        signal.removeEventListener('abort', onAbort);
-      };
-      signal.addEventListener('abort', onAbort, { once: true });
-    });
-  }
-
-  #showQuestion(terminal: Terminal, question: Question): void {
-    if (this.#lent.has(terminal)) return;
-    if (terminal.kind === 'screen') {
-      terminal.write(renderQuestion(question, this.#programLine));
-      return;
-    }
-    const lines = [`--- ${question.title} ---`, ...question.lines].map(asciiOf).filter((line) => line !== '');
-    terminal.write(`${lines.join('\n')}\n${asciiOf(question.prompt)} `);
-  }
-
-  /** @param isForced also draws when nothing changed: kernel messages may have run over the screen. */
-  #refresh(isForced: boolean): void {
-    const view = this.#view;
-    if (view === undefined || this.#question !== undefined) return;
-    const nowMs = this.#clock.nowMs();
-    const isDue = isForced || nowMs - this.#drawnAtMs >= DRAW_INTERVAL_MS;
-    const text = isDue ? renderView(view, this.#programLine) : this.#drawn;
-    const isDrawn = isDue && (isForced || text !== this.#drawn);
-    if (isDrawn) this.#drawnAtMs = nowMs;
-    this.#drawn = text;
-    for (const terminal of this.#terminals) {
-      if (this.#lent.has(terminal)) continue;
-      if (terminal.kind === 'screen') {
-        if (isDrawn) terminal.write(text);
-        continue;
-      }
-      const memory = this.#memories.get(terminal) ?? newSerialMemory();
-      this.#memories.set(terminal, memory);
-      const lines = serialLines(memory, view, nowMs);
-      if (lines.length > 0) terminal.write(`${lines.join('\n')}\n`);
-    }
+    await Promise.all(this.#slots.map((slot) => slot[Symbol.asyncDispose]()));
   }
 }
