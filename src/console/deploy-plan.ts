@@ -209,17 +209,17 @@ function imageProblems(template: Template, image: ImageDetails): string[] {
     ];
   }
   const problems: string[] = [];
+  if (template.targetPartition !== undefined) {
+    problems.push(
+      'replacing one partition is not in this version, and a whole deployment would clear the disk; choose no target partition',
+    );
+  }
   const there = layout.partitions.map((one) => one.number);
   const missing =
     template.partitions === 'all' ? [] : template.partitions.filter((number) => !there.includes(number));
   if (missing.length > 0) {
     problems.push(
       `partition ${missing.join(', ')} is not in the image; it has ${there.join(', ') || 'none'}`,
-    );
-  }
-  if (template.targetPartition !== undefined) {
-    problems.push(
-      'replacing one partition is not in this version, and a whole deployment would clear the disk; choose no target partition',
     );
   }
   return problems;
