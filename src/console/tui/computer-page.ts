@@ -8,7 +8,7 @@ import { firmwareText } from './computer-table.ts';
 import { leftText, rateText, stateTone } from './job-words.ts';
 import type { LiveConsole } from './live-console.ts';
 
-const LABEL_COLUMNS = 14;
+const LABEL_COLUMNS = 16;
 
 /** Everything about one computer, and what can be done with it. */
 export class ComputerPage implements Page {

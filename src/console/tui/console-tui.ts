@@ -5,7 +5,9 @@ import type { ConsoleApi } from '../console-api.ts';
 import { MAIN_HELP } from './main-help.ts';
 import { MainPage } from './main-page.ts';
 import type { MenuEntry } from './menu-list.ts';
+import { openTemplateDeployment } from './template-deployment.ts';
 import { openWizard } from './wizard/open-wizard.ts';
+import { WIZARD_HELP } from './wizard/wizard-help.ts';
 
 export interface ConsoleTuiOptions {
   api: ConsoleApi;
@@ -40,7 +42,7 @@ export async function runConsoleTui(options: ConsoleTuiOptions): Promise<boolean
   );
 }
 
-const HELP: HelpTexts = { ...MAIN_HELP };
+const HELP: HelpTexts = { ...MAIN_HELP, ...WIZARD_HELP };
 
 function operationEntries(api: ConsoleApi): MenuEntry[] {
   return [
@@ -48,6 +50,11 @@ function operationEntries(api: ConsoleApi): MenuEntry[] {
       label: 'Deployment solution',
       hint: 'Choose image, disks and settings page by page',
       open: (host) => openWizard(host, api),
+    },
+    {
+      label: 'Template deployment',
+      hint: 'Deploy a saved template to the connected computers',
+      open: (host) => openTemplateDeployment(host, api),
     },
   ];
 }

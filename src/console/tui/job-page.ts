@@ -26,7 +26,7 @@ import { ReportPage } from './report-page.ts';
 const BAR_COLUMNS = 10;
 const GROUP_BAR_COLUMNS = 40;
 /** What a whole job says, above the table. */
-const HEAD_ROWS = 6;
+const HEAD_ROWS = 5;
 /** About the computer under the cursor, below it. */
 const FOOT_ROWS = 3;
 
@@ -65,10 +65,10 @@ export class JobPage implements Page {
   render(size: PageSize): Line[] {
     const head = this.#head(size);
     if (this.#job.kind === 'capture') return [...head, ...this.#captureLines(size)];
-    const rows = size.rows - head.length - FOOT_ROWS;
+    const rows = size.rows - head.length - FOOT_ROWS - 1;
     const table = this.#table.render({ columns: size.columns, rows });
     while (table.length < rows) table.push('');
-    return [...head, ...table, ...this.#foot(size)];
+    return [...head, ...table, '', ...this.#foot(size)];
   }
 
   keys(): readonly PageKey[] {

@@ -15,12 +15,14 @@ const PLAIN_SPELLINGS: Readonly<Record<string, string>> = {
 const ONE_COLUMN =
   /[\x20-\x7e\u00a1-\u00ac\u00ae-\u024f\u0370-\u0377\u037b-\u037f\u0384-\u0482\u048a-\u052f\u2026\u2190-\u2193\u2500-\u257f\u2580-\u2593\u25a0\u25b2\u25ba\u25bc\u25c4\u2022\u221a]/;
 
+const ALL_ONE_COLUMN = new RegExp(`^${ONE_COLUMN.source}*$`);
+
 /**
  * One line in which every UTF-16 unit takes exactly one column: what could be wider, narrower, change direction
  * or control the terminal becomes `?`.
  */
 export function cellText(text: string): string {
-  if (/^[\x20-\x7e]*$/.test(text)) return text;
+  if (ALL_ONE_COLUMN.test(text)) return text;
   let out = '';
   for (const character of text.normalize('NFC')) {
     const spelled = PLAIN_SPELLINGS[character] ?? character;

@@ -109,12 +109,12 @@ export class KeyDecoder {
     const known = SEQUENCES[sequence];
     if (known !== undefined) return key(known, { shift: known === 'backtab' });
     // xterm puts modifiers behind a semicolon: 1 + shift 1, alt 2, control 4.
-    const modified = /^([[O])(\d*);?(\d*)([A-Za-z~])$/.exec(sequence);
-    if (modified === null) return undefined;
-    const [, opening = '', first = '', second = '', last = ''] = modified;
-    const name = SEQUENCES[last === '~' ? `[${first}~` : `${opening}${last}`] ?? SEQUENCES[`O${last}`];
-    if (name === undefined) return undefined;
-    const bits = Number(second || (last === '~' ? '1' : first || '1')) - 1;
+    const modified = /^[[O](\d*);?([2-9]|1[0-6])([A-HPQRS~])$/.exec(sequence);
+    const [, code = '', modifier = '', last = ''] = modified ?? [];
+    const name = SEQUENCES[last === '~' ? `[${code}~` : `O${last}`];
+    if (name === undefined || (last !== '~' && code !== '' && code !== '1')) return undefined;
+    if (last === '~' && !sequence.includes(';')) return undefined;
+    const bits = Number(modifier) - 1;
     return key(name, { shift: (bits & 1) !== 0, ctrl: (bits & 4) !== 0 });
   }
 

@@ -83,9 +83,9 @@ function drawDialog(
   options: { body: ScreenSpan[][]; size: PageSize },
 ): CellPlace | undefined {
   const { body, size } = options;
-  const inner: PageSize = { columns: Math.min(DIALOG_COLUMNS, size.columns - 6) - 2, rows: size.rows - 4 };
-  const lines = page.render(inner).slice(0, inner.rows);
-  const top = Math.max(0, Math.floor((size.rows - lines.length - 3) / 2));
+  const inner: PageSize = { columns: Math.min(DIALOG_COLUMNS, size.columns - 6) - 2, rows: size.rows - 6 };
+  const lines = [...page.render(inner).slice(0, inner.rows), '', dialogKeys(page)];
+  const top = Math.max(0, Math.floor((size.rows - lines.length - 2) / 2));
   const left = Math.floor((size.columns - inner.columns - 2) / 2);
   const title = cutText(page.title, inner.columns - 6);
   const rule = '─'.repeat(inner.columns - title.length - 3);
@@ -96,7 +96,7 @@ function drawDialog(
       { text: title, tone: 'heading' },
       { text: ` ${rule}┐`, tone: 'border' },
     ],
-    ...[...lines, ''].map((line) => [side, ...fitLine(line, inner.columns), side]),
+    ...lines.map((line) => [side, ...fitLine(line, inner.columns), side]),
     [{ text: `└${'─'.repeat(inner.columns)}┘`, tone: 'border' }],
   ];
   box.forEach((spans, i) => {
@@ -109,6 +109,16 @@ function drawDialog(
   });
   const place = page.cursor?.(inner);
   return place === undefined ? undefined : { row: top + 1 + place.row, column: left + 1 + place.column };
+}
+
+function dialogKeys(page: Page<never>): Line {
+  return page
+    .keys()
+    .flatMap(({ key, label }) => [
+      { text: '  ' },
+      { text: key, tone: 'key' as const },
+      { text: ` ${label}` },
+    ]);
 }
 
 function tooSmall(size: PageSize): ScreenPicture {

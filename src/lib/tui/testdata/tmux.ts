@@ -38,7 +38,7 @@ export class TmuxTerminal implements AsyncDisposable {
     // The shell stays, so that what the program left on the terminal can be looked at.
     await writeFile(file, `(${script})\necho "ended with $?"\nexec sleep 600\n`);
     const size = ['-x', String(columns), '-y', String(rows)];
-    await terminal.#tmux(['-u', '-f', '/dev/null', 'new-session', '-d', ...size, `sh ${file}`]);
+    await terminal.#tmux(['-f', '/dev/null', 'new-session', '-d', ...size, `sh ${file}`]);
     return terminal;
   }
 
@@ -93,7 +93,7 @@ export class TmuxTerminal implements AsyncDisposable {
   }
 
   async #tmux(args: readonly string[]): Promise<string> {
-    return (await run('tmux', ['-S', this.#socket, ...args])).stdout;
+    return (await run('tmux', ['-u', '-S', this.#socket, ...args])).stdout;
   }
 }
 
