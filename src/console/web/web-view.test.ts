@@ -8,7 +8,7 @@ import { createIdentity, type Identity } from '../../control/identity.ts';
 import { silentLog } from '../../lib/log.ts';
 import type { ConsoleApi, ConsoleSettings } from '../console-api.ts';
 import type { NewEvent } from '../store.ts';
-import { until } from '../testdata/test-console.ts';
+import { TestConsole, until } from '../testdata/test-console.ts';
 import { SignInAttempts } from './web-attempts.ts';
 import { startWebView } from './web-view.ts';
 
@@ -262,6 +262,23 @@ describe('the web view', () => {
     const before = calls.length;
     await new Promise((resolve) => setTimeout(resolve, 2500));
     expect(calls.length - before).toBeLessThanOrEqual(3);
+  });
+});
+
+describe('a console', () => {
+  it('starts and works when the port of its web view is taken', async () => {
+    const port = await freePort();
+    {
+      await using lab = await TestConsole.start({ dataDir: dir });
+      await lab.rpc.call('settings.change', { web: { enabled: true, port, password: PASSWORD } });
+    }
+    const other = createServer();
+    await new Promise<void>((resolve) => other.listen(port, '127.0.0.1', resolve));
+    stack.defer(() => void other.close());
+    await using lab = await TestConsole.start({ dataDir: dir });
+    expect(await lab.rpc.call('computers')).toEqual([]);
+    const failed = lab.events().find((one) => one.kind === 'web-failed');
+    expect(failed?.text).toContain(`127.0.0.1:${port}: another program uses that port`);
   });
 });
 
