@@ -255,6 +255,35 @@ describe('deploy agent', () => {
     await mustHoldImage();
   });
 
+  it('says in its hello how far a job is, and does not write again what it finished', async () => {
+    await setUp();
+    startAgent();
+    const first = await console.connected();
+    await console.deploy({ rateBytesPerSecond: 2_000_000 });
+    await console.heard('progress', (m) => m.doneBytes > MIB);
+    expect(first.hello.job).toBeUndefined();
+    first.close('the console was killed');
+    await until('the second connection', () => console.connectionCount === 2);
+    const standing = console.connection?.hello.job;
+    expect(standing).toMatchObject({ jobId: 'job-1', step: 'receiving' });
+    expect(standing?.doneBytes).toBeGreaterThan(MIB);
+    expect(standing?.totalBytes).toBeGreaterThanOrEqual(standing!.doneBytes);
+    // Switched off only when no job runs.
+    console.send({ type: 'power', action: 'shutdown' });
+    expect(await console.heard('log', (m) => m.level === 'warn')).toMatchObject({
+      text: 'not shutting down: job job-1 runs here',
+    });
+    const report = await console.report();
+    expect(report.ok).toBe(true);
+    console.messages.length = 0;
+    await console.deploy({ silent: true });
+    expect(await console.report()).toEqual(report);
+    expect(console.messages.some((m) => m.type === 'state')).toBe(false);
+    console.send({ type: 'power', action: 'shutdown' });
+    await until('the shutdown', () => powerActions[0]);
+    await mustHoldImage();
+  });
+
   it('gives way to another job of a console that lost the running one', async () => {
     await setUp();
     startAgent({ silenceMsMax: 20_000 });
