@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import type { AnyHost, Field } from '../../../lib/tui/field.ts';
 import { Form } from '../../../lib/tui/form.ts';
 import { FormPage, runAction } from '../../../lib/tui/form-page.ts';
-import { ButtonRow } from '../../../lib/tui/note-field.ts';
+import { ButtonRow, Note } from '../../../lib/tui/note-field.ts';
 import { schemaProblems } from './wizard-problems.ts';
 
 export interface EditPageOptions<T> {
@@ -29,7 +29,12 @@ export class EditPage<T> extends FormPage<T> {
       { label: 'OK', press: (host) => runAction(ok, host) },
       { label: 'Cancel', press: (host) => host.close() },
     ]);
-    super({ title, helpTopic, form: new Form({ fields: [...fields, buttons] }), actions: [ok] });
+    super({
+      title,
+      helpTopic,
+      form: new Form({ fields: [...fields, new Note(''), buttons] }),
+      actions: [ok],
+    });
   }
 }
 

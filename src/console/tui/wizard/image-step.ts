@@ -76,10 +76,9 @@ export class ImageStep implements WizardStepView {
 
   keys(): readonly PageKey[] {
     return [
-      { key: 'Enter', label: 'Choose' },
       { key: 'Tab', label: this.#isAtPassword ? 'Images' : 'Password' },
       { key: 'F4', label: 'Browse' },
-      { key: 'F5', label: 'Add share' },
+      { key: 'F5', label: 'Share' },
     ];
   }
 
@@ -185,6 +184,9 @@ export class ImageStep implements WizardStepView {
     }
     if (!this.#isLoaded && this.#problem === '')
       lines.push([{ text: '  Reading the images …', tone: 'muted' }]);
+    if (bad === '' && current !== undefined && current.comment !== '') {
+      lines.push([{ text: '  Comment         ' }, { text: current.comment, tone: 'muted' }]);
+    }
     const isListed = this.#table.rows.some((image) => this.#isChosen(image));
     const where = chosen === '' || isListed || !this.#isLoaded ? '' : '  (not in the list)';
     lines.push([

@@ -33,6 +33,7 @@ export function namesStep(context: WizardContext): FormStep {
       }),
       preview,
       ...table.fields,
+      new Note(''),
       boundChoice(membership, 'kind', {
         ...{ name: 'membership.kind', label: 'Member of' },
         choices: [

@@ -79,8 +79,8 @@ export class PartitionsStep implements WizardStepView {
 
   keys(): readonly PageKey[] {
     if (this.#context.image === undefined) return [];
-    const disks = this.#context.image.disks.length > 1 ? [{ key: 'Left/Right', label: 'Disk' }] : [];
-    return [{ key: 'Space', label: 'Select' }, { key: 'A', label: 'All/none' }, ...disks];
+    const disks = this.#context.image.disks.length > 1 ? [{ key: '←→', label: 'Disk' }] : [];
+    return [{ key: 'Space', label: 'Select' }, { key: 'A', label: 'All' }, ...disks];
   }
 
   onKey(key: KeyPress, _host: AnyHost): boolean {

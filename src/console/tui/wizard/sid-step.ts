@@ -10,7 +10,7 @@ export function sidStep(context: WizardContext): FormStep {
       boundChoice(context.model.draft, 'sid', {
         ...{ name: 'sid', label: 'Security identifiers' },
         choices: [
-          { value: 'new', label: 'generate a unique SID for each target computer', hint: 'recommended' },
+          { value: 'new', label: 'generate a unique SID for each target', hint: 'recommended' },
           { value: 'keep', label: 'keep the SID of the master system' },
         ],
       }),

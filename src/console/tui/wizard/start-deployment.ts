@@ -56,8 +56,8 @@ export function startFacts(
   const disk = diskRuleWords(request.diskRule);
   const lines = [
     count === 1
-      ? `This overwrites one disk: ${disk} of ${names[0] ?? 'the computer that connects'}. Everything on it is lost.`
-      : `This overwrites ${count} disks: ${disk} of each of ${count} computers. Everything on them is lost.`,
+      ? `This overwrites one disk, in ${names[0] ?? 'the computer that connects'}. Everything on it is lost.`
+      : `This overwrites ${count} disks, one in each of ${count} computers. Everything on them is lost.`,
     '',
     `Master image: ${request.image}`,
     `Target disk:  ${disk}`,

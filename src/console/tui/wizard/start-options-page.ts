@@ -79,7 +79,7 @@ function optionFields(targets: TargetsDraft): Field[] {
     check('joinLate', { label: 'Later ones', text: 'computers that connect while it runs join it' }),
     check('allOrNothing', {
       label: 'All or nothing',
-      text: 'one computer that cannot stops all of them before any byte is written',
+      text: 'one that cannot be deployed stops all of them',
     }),
     number('rateMbit', {
       name: 'run.rateMbit',

@@ -27,6 +27,7 @@ export function targetDiskStep(context: WizardContext): FormStep {
           { value: 'largest', label: 'the largest disk' },
         ],
       }),
+      new Note(''),
       new Note('Only among disks that match (empty fields match every disk):', { tone: 'muted' }),
       boundText(diskRule, 'model', { ...{ name: 'targetDisk.model', label: 'Model' }, hint: 'a part of it' }),
       boundText(diskRule, 'serial', { ...{ name: 'targetDisk.serial', label: 'Serial number' } }),

@@ -63,7 +63,7 @@ export class TargetsStep implements WizardStepView {
           { key: 'Space', label: 'Select' },
           { key: 'A', label: 'All/none' },
         ];
-    return [...choose, { key: 'F5', label: 'Start options' }];
+    return [...choose, { key: 'F5', label: 'Options' }];
   }
 
   onKey(key: KeyPress, host: AnyHost): boolean {

@@ -60,7 +60,7 @@ function nameProblems({ names, targets }: WizardDraft): FieldProblem[] {
   const number = Number(names.first) + Math.max(0, targets.chosen.size - 1);
   const name = expandNamePattern(pattern, { number, mac: 'ab:cd:ef:ab:cd:ef', serial: 'S' });
   // A wrong pattern or number is the schema's to name.
-  if (/[{}]/.test(name) || !Number.isInteger(number)) return [];
+  if (/[^A-Za-z0-9-]/.test(name) || !Number.isInteger(number)) return [];
   const [problem] = schemaProblems(computerNameSchema, name);
   return problem === undefined ? [] : [{ path, message: `gives "${name}": ${problem.message}` }];
 }
