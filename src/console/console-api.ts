@@ -181,6 +181,10 @@ export interface ConsoleSettings {
   pinSet?: boolean;
   /** The page for browsers. */
   web: { enabled: boolean; port: number; passwordSet: boolean };
+  /** What there is to choose from. */
+  interfaces?: { name: string; address: string }[];
+  /** False where the computer's own system decides its address. */
+  canSetAddress?: boolean;
 }
 
 export interface LogFilter {
@@ -239,6 +243,8 @@ export interface ConsoleCalls {
   'report.save': { params: { jobId: string; format: ReportFormat; path: string }; result: null };
 
   log: { params: LogFilter; result: ConsoleEvent[] };
+  /** Writes what the filter lets through to a new text file of the console's computer. */
+  'log.save': { params: Omit<LogFilter, 'afterId'> & { path: string }; result: { lines: number } };
 
   export: {
     params: ExportParams;
@@ -260,7 +266,7 @@ export interface ConsoleCalls {
 
   settings: { params: object; result: ConsoleSettings };
   'settings.change': {
-    params: Partial<Omit<ConsoleSettings, 'web' | 'pinSet'>> & {
+    params: Partial<Omit<ConsoleSettings, 'web' | 'pinSet' | 'interfaces' | 'canSetAddress'>> & {
       web?: { enabled?: boolean; port?: number; password?: string };
     };
     result: ConsoleSettings;

@@ -9,6 +9,7 @@ import { imageMethods } from './methods/image-methods.ts';
 import { jobMethods } from './methods/job-methods.ts';
 import { licenceMethods } from './methods/licence-methods.ts';
 import { logMethods } from './methods/log-methods.ts';
+import { logSaveMethods } from './methods/log-save-methods.ts';
 import { reportMethods } from './methods/report-methods.ts';
 import { settingsMethods } from './methods/settings-methods.ts';
 import { storageMethods } from './methods/storage-methods.ts';
@@ -41,6 +42,7 @@ export function consoleMethods(parts: ConsoleParts): RpcMethods {
     ...storageMethods(parts),
     ...exportMethods(parts),
     ...logMethods(core),
+    ...logSaveMethods(core),
     ...imageMethods(core),
     ...parts.offers.following(templateMethods(parts)),
     ...licenceMethods(parts),

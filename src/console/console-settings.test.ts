@@ -7,22 +7,25 @@ import { type SettingsChange, SettingsStore } from './console-settings.ts';
 
 let dir: string;
 let store: SettingsStore;
+let applied: string[];
 const open = () =>
   SettingsStore.open(dir, {
     defaultTemplatesDir: join(dir, 'templates'),
     ownPorts: () => [5001],
-    interfaces: () => ['eth0', 'eth1'],
+    interfaces: () => ['eth0', 'eth1'].map((name) => ({ name, address: '10.0.0.5' })),
+    applyAddress: async (address) => void applied.push(address),
   });
 
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'totaldeploy-settings-'));
+  applied = [];
   store = await open();
 });
 afterEach(() => rm(dir, { recursive: true, force: true }));
 
 describe('SettingsStore', () => {
   it('has defaults, remembers changes for its owner only and tells who listens', async () => {
-    expect(store.get()).toEqual({
+    expect(store.get()).toMatchObject({
       templatesDir: join(dir, 'templates'),
       interface: '',
       address: '',
@@ -34,12 +37,20 @@ describe('SettingsStore', () => {
     store.onChange((settings) => told.push(settings.templatesDir));
     await store.change({ templatesDir: dir, interface: 'eth1', address: '10.0.0.5/24,10.0.0.1' });
     expect(told).toEqual([dir]);
+    expect(applied).toEqual(['10.0.0.5/24,10.0.0.1']);
     expect((await open()).get()).toMatchObject({
       templatesDir: dir,
       interface: 'eth1',
       address: '10.0.0.5/24,10.0.0.1',
     });
     expect((await stat(join(dir, 'settings.json'))).mode & 0o777).toBe(0o600);
+  });
+
+  it('sets no address where the system decides it, instead of keeping one that nobody uses', async () => {
+    const other = await SettingsStore.open(dir, { defaultTemplatesDir: dir });
+    expect(other.get().canSetAddress).toBe(false);
+    await expect(other.change({ address: 'dhcp' })).rejects.toThrow(/this computer decides it itself/);
+    await other.change({ address: '' });
   });
 
   it('keeps PIN and password only as hashes that can be compared', async () => {

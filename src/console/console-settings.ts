@@ -39,8 +39,10 @@ export interface SettingsOptions {
   defaultTemplatesDir: string;
   /** TCP ports the console itself listens on. */
   ownPorts?: () => readonly number[];
+  /** Gives this computer its address; missing where the console does not rule over its computer's network. */
+  applyAddress?: (address: string) => Promise<void>;
   /** Replaced in tests. */
-  interfaces?: () => readonly string[];
+  interfaces?: () => readonly { name: string; address: string }[];
 }
 
 /** What an administrator set, in `settings.json` of the data directory; passwords and the PIN only as hashes. */
@@ -78,6 +80,8 @@ export class SettingsStore {
       customPin: '',
       pinSet: pinHash !== '',
       web: { enabled: web.enabled, port: web.port, passwordSet: web.passwordHash !== '' },
+      interfaces: [...this.#interfaces()],
+      canSetAddress: this.#options.applyAddress !== undefined,
     };
   }
 
@@ -117,22 +121,36 @@ export class SettingsStore {
       next.templatesDir = isDefault ? '' : await writableFolder(change.templatesDir);
     }
     if (change.interface !== undefined) next.interface = this.#checkedInterface(change.interface);
-    if (change.address !== undefined) next.address = checkedAddress(change.address);
+    if (change.address !== undefined) next.address = this.#checkedAddress(change.address);
     if (change.customPin !== undefined) next.pinHash = await checkedPin(change.customPin);
     if (change.web !== undefined) await this.#changeWeb(next.web, change.web);
     await writeJsonFile(this.#path, next);
+    const isMoved = next.address !== this.#stored.address;
     this.#stored = next;
+    if (isMoved) await this.#options.applyAddress?.(next.address);
     const settings = this.get();
     for (const listener of this.#listeners) listener(settings);
     return settings;
   }
 
+  #interfaces(): readonly { name: string; address: string }[] {
+    return (this.#options.interfaces ?? systemInterfaces)();
+  }
+
   #checkedInterface(name: string): string {
-    const names = (this.#options.interfaces ?? systemInterfaces)();
+    const names = this.#interfaces().map((one) => one.name);
     if (name === '' || names.includes(name)) return name;
     throw new TdError(
       'not-found',
-      `Cannot use network interface "${name}": there is none of that name; there are: ${names.join(', ')}`,
+      `Cannot use network interface "${name}": there is none of that name with an address; there are: ${names.join(', ') || 'none'}`,
+    );
+  }
+
+  #checkedAddress(address: string): string {
+    if (address === '' || this.#options.applyAddress !== undefined) return checkedAddress(address);
+    throw new TdError(
+      'refused',
+      'Cannot set the address here: this computer decides it itself; set it there, or in the Pre-OS with "Network" in its menu',
     );
   }
 
@@ -153,8 +171,12 @@ export class SettingsStore {
   }
 }
 
-function systemInterfaces(): string[] {
-  return Object.keys(networkInterfaces()).filter((name) => name !== 'lo');
+function systemInterfaces(): { name: string; address: string }[] {
+  return Object.entries(networkInterfaces()).flatMap(([name, infos = []]) =>
+    infos
+      .filter((info) => info.family === 'IPv4' && !info.internal)
+      .map(({ address }) => ({ name, address })),
+  );
 }
 
 async function writableFolder(path: string): Promise<string> {
