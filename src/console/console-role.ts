@@ -61,6 +61,8 @@ export interface ConsoleOptions {
     startDiscovery?: (options: DiscoveryResponderOptions) => Promise<AsyncDisposable>;
     deployLimits?: Partial<DeployLimits>;
     openFile?: (path: string) => Promise<PartialFile>;
+    /** Checks licences. */
+    vendorKey?: string;
   };
 }
 
@@ -97,7 +99,7 @@ export async function runConsole(options: ConsoleOptions): Promise<void> {
   );
   await recover(store, library);
   const addEvent = (event: NewEvent) => store.addEvent(event);
-  const licences = stack.use(await Licences.open(paths.data, { addEvent, logger }));
+  const licences = stack.use(await Licences.open(paths.data, { ...options.parts, addEvent, logger }));
   const templates = new TemplateStore({ dir: () => settings.get().templatesDir, secrets });
   const core = newCore({ store, library, licences, network, options });
   core.resume();

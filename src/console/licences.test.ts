@@ -2,13 +2,16 @@ import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Command } from 'commander';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { manifestDraft } from '../image/testdata/small-image.ts';
 import { silentLog } from '../lib/log.ts';
+import { registerConsoleCommands } from './console-commands.ts';
 import { type LicenceFile, signedBytes } from './licence-file.ts';
 import { imageKind, Licences } from './licences.ts';
 import { licenceMethods } from './methods/licence-methods.ts';
 import type { NewEvent } from './store.ts';
+import { states, TestConsole } from './testdata/test-console.ts';
 
 let dir: string;
 let vendor: { publicKey: KeyObject; privateKey: KeyObject };
@@ -170,6 +173,38 @@ describe('licences', () => {
     );
     expect(await call('licences.substitute', { substitute: 'auto' })).toMatchObject({ substitute: 'auto' });
     expect(await call('licences', {})).toMatchObject({ enforced: false, substitute: 'auto' });
+  });
+});
+
+describe('a deployment', () => {
+  it('leaves out computers beyond the licence and says why; the command shows what is used', async () => {
+    const vendorKey = vendor.publicKey.export({ type: 'spki', format: 'der' }).toString('base64');
+    await using lab = await TestConsole.start({ parts: { vendorKey } });
+    await lab.addImage('office');
+    await lab.rpc.call('licences.load', { path: await licenceFile(0, 1) });
+    const [a, b] = [await lab.computer(1), await lab.computer(2)];
+    const { jobId, ended } = await lab.deploy({ image: 'office', after: 'wait' });
+    for (const one of [a, b]) {
+      await one.order('preflight');
+      one.send({ type: 'preflight-result', jobId, ok: true, reason: '', disk: 'sda' });
+    }
+    a.report((await a.order('deploy')).deployment);
+    const end = await ended;
+    expect(states(end)).toEqual({ '02:00:00:00:00:01': 'done', '02:00:00:00:00:02': 'failed' });
+    expect(end.targets[1]?.reason).toContain('1 of 1 workstation licences are used');
+    let out = '';
+    const program = new Command().exitOverride();
+    registerConsoleCommands(program, {
+      ...{ note: () => {}, columns: undefined, signal: AbortSignal.timeout(10_000), defaultDataDir: lab.dir },
+      out: (text) => {
+        out += text;
+      },
+    });
+    await program.parseAsync(['licence'], { from: 'user' });
+    expect(out).toMatch(/Licence of School\nServers +0 of 0 used\nWorkstations +1 of 1 used/);
+    expect(out).toContain('02:00:00:00:00:01  workstation');
+    const wrong = program.parseAsync(['licence', 'substitute', 'perhaps'], { from: 'user' });
+    await expect(wrong).rejects.toMatchObject({ code: 'usage' });
   });
 });
 

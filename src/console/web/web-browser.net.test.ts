@@ -115,6 +115,31 @@ it('shows computers and a job live, lets whoever signs in cancel, and outlives i
   expect(own).toEqual([]);
 });
 
+it('starts a template after showing what it does', async () => {
+  await lab.addImage('office');
+  const template = { version: 1, name: 'classroom', image: 'office', comment: 'Room 12' };
+  await lab.rpc.call('template.save', { template });
+  const computer = await lab.computer(1);
+  await browser.open(await openWebView());
+  await browser.shows(/Sign in/);
+  await click('#sign-in');
+  await browser.type(PASSWORD);
+  await browser.press('Enter');
+  await browser.shows(/Start a template[\s\S]*classroom: Room 12/);
+  await click('#start-form button');
+  await browser.shows(/Start template classroom\?[\s\S]*disks are overwritten[\s\S]*office/);
+  await keep('web-start');
+  await click('#dialog-ok');
+  const { jobId } = await computer.order('preflight');
+  await browser.shows(/Deployment of "office" by template "classroom"/);
+  await browser.evaluate("document.querySelector('.job .head button').click()");
+  await browser.shows(/Cancel the whole job\?/);
+  await click('#dialog-ok');
+  expect(await computer.order('cancel')).toMatchObject({ jobId, reason: 'cancelled in the web view' });
+  await browser.shows(/cancelled/);
+  expect(browser.problems).toEqual([]);
+});
+
 it('says that contact is lost and goes on by itself when the console is back', async () => {
   const url = await openWebView();
   await browser.open(url);
