@@ -37,8 +37,11 @@ export function reportSettings(job: Pick<JobRecord, 'kind' | 'options'>): Report
   const { targets, diskRule, after, waitFor, waitSeconds, rateMbit, allOrNothing, lostWaitSeconds } = options;
   const run: [label: string, value: string][] = [
     ['Tries again', options.retryOf],
-    ['Computers', targets === 'all' ? 'all that are connected and free' : targets.join(', ')],
-    ['Wait for', waitFor === 0 ? '' : `${waitFor} computers, up to ${waitSeconds} s`],
+    ['Target computers', targets === 'all' ? 'all that are connected and free' : targets.join(', ')],
+    [
+      'Wait for',
+      waitFor === 0 || options.settings.length > 0 ? '' : `${waitFor} computers, up to ${waitSeconds} s`,
+    ],
     ['Target disk', diskRule],
     ['All or nothing', allOrNothing ? 'yes' : ''],
     ['Rate limit', rateMbit === 0 ? '' : `${rateMbit} Mbit/s`],
@@ -47,9 +50,12 @@ export function reportSettings(job: Pick<JobRecord, 'kind' | 'options'>): Report
   ];
   return {
     template: options.template,
+    // A template's own words say more, and of the waiting too.
     rows: [
-      ...options.settings.filter((row) => !run.some(([label]) => label === row.label)),
-      ...run.filter(([, value]) => value !== '').map(([label, value]) => ({ label, value })),
+      ...options.settings,
+      ...run
+        .filter(([label, value]) => value !== '' && !options.settings.some((row) => row.label === label))
+        .map(([label, value]) => ({ label, value })),
     ],
     notApplied: options.notApplied,
   };

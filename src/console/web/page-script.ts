@@ -149,7 +149,8 @@ function ask({ title, body = [], ok, password = false }, act) {
     }
   };
   byId('dialog').showModal();
-  if (password) byId('password').focus();
+  // Enter alone must overwrite no disk.
+  byId(password ? 'password' : 'dialog-no').focus();
 }
 
 function paragraph(text, className) {
