@@ -77,7 +77,9 @@ export function startFacts(
       `${free.length} of ${waitFor} are connected; it waits up to ${minutes} min for the others.`,
     );
   }
-  if (joinLate) lines.push('', 'Computers that connect while it runs are deployed, too.');
+  if (chosen === undefined && joinLate) {
+    lines.push('', 'Computers that connect while it runs are deployed, too.');
+  }
   return { count, text: lines.join('\n') };
 }
 

@@ -47,7 +47,10 @@ function optionFields(targets: TargetsDraft): Field[] {
         targets[field] = value;
       },
     });
-  const check = (field: 'wake' | 'joinLate' | 'allOrNothing', options: { label: string; text: string }) =>
+  const check = (
+    field: 'wake' | 'joinLate' | 'allOrNothing',
+    options: { label: string; text: string; hint?: string },
+  ) =>
     new CheckField({
       ...{ ...options, name: '', value: targets[field] },
       onChange: (value) => {
@@ -76,7 +79,10 @@ function optionFields(targets: TargetsDraft): Field[] {
       hint: 'minutes; then it starts with those that are there',
     }),
     check('wake', { label: 'Wake them', text: 'send wake-on-LAN packets to the chosen computers first' }),
-    check('joinLate', { label: 'Later ones', text: 'computers that connect while it runs join it' }),
+    check('joinLate', {
+      ...{ label: 'Later ones', text: 'computers that connect while it runs join it' },
+      hint: 'not when chosen computers are deployed',
+    }),
     check('allOrNothing', {
       label: 'All or nothing',
       text: 'one that cannot be deployed stops all of them',

@@ -8,6 +8,7 @@ import { Table } from '../../../lib/tui/table.ts';
 import { plural } from '../../commands/text-table.ts';
 import type { ComputerView } from '../../console-core.ts';
 import { StartOptionsPage } from './start-options-page.ts';
+import type { TargetsDraft } from './wizard-draft.ts';
 import type { WizardContext, WizardStepView } from './wizard-step.ts';
 
 type TargetState = 'ready' | 'busy' | 'gone';
@@ -172,14 +173,8 @@ function goneRow([computerId, name]: [string, string]): TargetRow {
 }
 
 /** How the deployment begins, in one line. */
-export function startText(targets: {
-  waitFor: string;
-  waitMinutes: string;
-  wake: boolean;
-  joinLate: boolean;
-  allOrNothing: boolean;
-}): string {
-  const { waitFor, waitMinutes, wake, joinLate, allOrNothing } = targets;
+export function startText(targets: TargetsDraft): string {
+  const { mode, waitFor, waitMinutes, wake, joinLate, allOrNothing } = targets;
   const begin =
     waitFor.trim() === '0' || waitFor.trim() === ''
       ? 'Starts at once'
@@ -187,7 +182,7 @@ export function startText(targets: {
   return [
     begin,
     ...(wake ? ['wakes them first'] : []),
-    ...(joinLate ? ['later ones join'] : []),
+    ...(joinLate && mode === 'connected' ? ['later ones join'] : []),
     ...(allOrNothing ? ['all or nothing'] : []),
   ].join(', ');
 }

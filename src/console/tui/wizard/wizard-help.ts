@@ -23,7 +23,7 @@ Wait for: the deployment starts when so many computers are there, at the latest 
 
 Wake them: sends wake-on-LAN packets first. The computers' firmware must allow that.
 
-Later ones: a computer that connects while the deployment runs joins it and gets what it missed at the end.
+Later ones: when all connected computers are deployed, one that connects while the deployment runs joins it and gets what it missed at the end.
 
 All or nothing: when one computer cannot be deployed (no fitting disk, for example), none is written.
 

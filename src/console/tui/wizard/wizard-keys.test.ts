@@ -7,6 +7,8 @@ import { expectScreen, PageDriver } from './testdata/page-driver.ts';
 import { wizardConsole } from './testdata/wizard-console.ts';
 import type { WizardEnd } from './wizard-page.ts';
 
+const FILE = { name: 'names.csv', kind: 'file', sizeBytes: 1, changedAt: '' };
+
 let driver: PageDriver<WizardEnd>;
 
 async function start(
@@ -254,6 +256,103 @@ describe('what is wrong is said at its place', () => {
     await reach(6, wizardConsole({ answers: { browse: () => folder, 'template.table': refuse } }));
     await driver.press('down', 'down', 'space', 'tab', 'tab', 'enter', 'enter');
     expect(driver.screen()).toContain('line 2: no MAC address');
+  });
+});
+
+describe('lists and shares', () => {
+  test('a table comes from a CSV file, with names of the chosen computers to fill in', async () => {
+    const rows = [{ mac: '52:54:00:00:00:01', name: 'A1', address: '10.0.0.5', prefixLength: 24 }];
+    const folder = { path: '/srv', freeBytes: 1, writable: true, entries: [FILE] };
+    const console = wizardConsole({ answers: { browse: () => folder, 'template.table': () => rows } });
+    await reach(6, console);
+    await driver.press('down', 'down', 'space', 'f8');
+    expect(driver.screen()).toContain('! the table has no names');
+    await driver.press('tab', 'tab', 'enter', 'enter');
+    expect(called(console, 'template.table')).toEqual([{ path: '/srv/names.csv' }]);
+    await driver.press('enter', 'right', 'enter');
+    expectScreen(driver.screen(), '06-table');
+    await driver.press('up', 'down', 'enter');
+    expect(driver.screen()).toContain('Edit 52:54:00:00:00:02');
+    await driver.press('tab');
+    await driver.fill('bad name');
+    expect(driver.screen()).toContain('! use up to 15 letters');
+    await driver.fill('A2');
+    await driver.press('f2', 'f8', 'down', 'down', 'down', 'space', 'tab');
+    expect(driver.screen()).toContain('52:54:00:00:00:02  A2');
+    expect(driver.screen()).toContain('7 of 13');
+  });
+
+  test('a share is added with user name and password, and its images appear', async () => {
+    const console = wizardConsole({ answers: { 'storage.add': () => ({ id: 's1' }) } });
+    await reach(2, console);
+    await driver.press('f5', 'f2');
+    expect(driver.screen()).toContain('! e.g. //server/share');
+    await driver.fill('//server/images');
+    await driver.press('tab');
+    await driver.fill('backup');
+    await driver.press('tab');
+    await driver.fill('secret');
+    expectScreen(driver.screen(), '02-share');
+    await driver.press('f2');
+    expect(called(console, 'storage.add')).toEqual([
+      { kind: 'smb', source: '//server/images', user: 'backup', password: 'secret' },
+    ]);
+    expect(driver.screen()).toContain('2 of 13');
+    expect(called(console, 'images')).toHaveLength(3);
+  });
+
+  test('an image file is chosen by browsing', async () => {
+    const entries = [{ ...FILE, name: 'old.sco' }];
+    const folder = { path: '/mnt/usb', freeBytes: 1, writable: true, entries };
+    const console = wizardConsole({ answers: { browse: () => folder } });
+    await reach(2, console);
+    await driver.press('f4', 'enter');
+    expect(driver.screen()).toContain('/mnt/usb/old.sco  (not in the list)');
+    await driver.press('f8');
+    expect(called(console, 'image.details')).toEqual([{ image: '/mnt/usb/old.sco' }]);
+  });
+
+  test('another disk of the image has its own suggestion, and the first one keeps its choice', async () => {
+    await reach(3);
+    await driver.press('end', 'space', 'right');
+    expect(driver.screen()).toContain('1 of 1 partition');
+    await driver.press('left');
+    expect(driver.screen()).toContain('3 of 3 partitions');
+  });
+
+  test('users are edited and deleted', async () => {
+    await reach(5);
+    await driver.press('a');
+    await driver.fill('admin');
+    await driver.press('f2', 'e');
+    await driver.fill('root');
+    await driver.press('f2');
+    expect(driver.screen()).toContain('root - Users');
+    await driver.press('d');
+    expect(driver.screen()).toContain('no accounts are added');
+  });
+});
+
+describe('every page', () => {
+  test('fits 80 columns with its keys, and has help', async () => {
+    await reach(3);
+    await driver.press('f7', 'f7');
+    for (let page = 1; page <= 13; page += 1) {
+      const screen = driver.screen();
+      expect(screen).toContain(`${page} of 13`);
+      expect(screen.split('\n').at(-1)).toMatch(/^ F1 Help .*Esc Cancel$/);
+      await driver.press('f1');
+      expect(driver.screen()).toContain('Help');
+      await driver.press('escape', 'f8');
+    }
+  });
+
+  test('asks before what was entered is lost', async () => {
+    await reach(3);
+    await driver.press('escape', 'n');
+    expect(driver.screen()).toContain('3 of 13');
+    await driver.press('escape', 'y');
+    expect(await driver.closed).toBeUndefined();
   });
 });
 

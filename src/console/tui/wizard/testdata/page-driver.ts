@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { silentLog } from '../../../../lib/log.ts';
-import type { Page } from '../../../../lib/tui/page.ts';
+import type { HelpTexts, Page } from '../../../../lib/tui/page.ts';
 import { PageStack } from '../../../../lib/tui/page-stack.ts';
 import { pictureText, screenPicture } from '../../../../lib/tui/screen-lines.ts';
 import { WIZARD_HELP } from '../wizard-help.ts';
@@ -12,11 +12,12 @@ const SIZE = { columns: 80, rows: 25 };
 
 /** Pages without a terminal: keys go in, the screen comes out as text. */
 export class PageDriver<Result> {
-  readonly #stack = new PageStack({ help: WIZARD_HELP, logger: silentLog, onChange: () => {} });
+  readonly #stack: PageStack;
   /** What the page closes with. */
   readonly closed: Promise<Result | undefined>;
 
-  constructor(page: Page<Result>) {
+  constructor(page: Page<Result>, help: HelpTexts = WIZARD_HELP) {
+    this.#stack = new PageStack({ help, logger: silentLog, onChange: () => {} });
     this.closed = this.#stack.open(page);
   }
 
