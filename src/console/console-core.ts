@@ -5,11 +5,12 @@ import type { Logger } from '../lib/log.ts';
 import type { CaptureContext, CaptureSnapshot } from './capture-job.ts';
 import { Captures } from './captures.ts';
 import { ComputerRegistry, type ConnectedComputer, computerLabel } from './computers.ts';
-import type { DeployContext } from './deploy-job.ts';
-import { type DeploySnapshot, storedSnapshot } from './deploy-view.ts';
+import type { DeployContext } from './deploy-context.ts';
+import type { DeploySnapshot } from './deploy-view.ts';
 import { Deployments } from './deployments.ts';
 import type { ImageLibrary } from './image-library.ts';
 import type { ConsoleStore } from './store.ts';
+import { storedJob } from './stored-job.ts';
 import { wakeComputers } from './wake.ts';
 
 const LOG_LINES_PER_MINUTE_MAX = 60;
@@ -108,13 +109,13 @@ export class ConsoleCore {
     return all.sort((a, b) => a.id.localeCompare(b.id));
   }
 
-  /** A job of the present, or a deployment of the past. @throws TdError `not-found`. */
+  /** A job of the present or the past. @throws TdError `not-found`. */
   job(jobId: string): JobSnapshot {
     const live = this.deployments.get(jobId)?.snapshot() ?? this.captures.get(jobId)?.snapshot();
     if (live !== undefined) return live;
     const record = this.store.job(jobId);
-    if (record?.kind !== 'deploy') throw unknownJob(jobId);
-    return storedSnapshot(record, this.store.targets(jobId));
+    if (record === undefined) throw unknownJob(jobId);
+    return storedJob(record, this.store.targets(jobId));
   }
 
   /** Cancels a job, or one computer of a deployment. @throws TdError `not-found`. */

@@ -258,6 +258,20 @@ describe('a deployment that a killed console left', () => {
     expect(await lab.rpc.call('watch', { jobId: 'j1' })).toMatchObject({ state: 'done' });
   });
 
+  it('of a capture is interrupted and still shown', async () => {
+    dir = await mkdtemp(join(tmpdir(), 'td-left-'));
+    await TestConsole.start({ dataDir: dir }).then((lab) => lab[Symbol.asyncDispose]());
+    {
+      using store = ConsoleStore.open(consolePaths(dir).database);
+      const options = { computerId: ID(1), bytesMax: 1 };
+      store.createJob({ id: 'j2', kind: 'capture', image: 'new', state: 'running', options });
+    }
+    await using lab = await TestConsole.start({ dataDir: dir });
+    expect(await lab.rpc.call('job', { jobId: 'j2' })).toMatchObject({
+      ...{ kind: 'capture', image: 'new', state: 'interrupted', name: MAC(1) },
+    });
+  });
+
   it('is interrupted when its settings make no sense', async () => {
     await using lab = await leftBehind({ 1: 'receiving' }, { request: { waitFor: 'many' } });
     expect(await lab.rpc.call('jobs')).toEqual([]);

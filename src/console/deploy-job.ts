@@ -2,39 +2,23 @@ import type { AgentMessage, Deployment } from '../control/messages.ts';
 import { type Clock, monotonicClock } from '../lib/clock.ts';
 import { errorLine, TdError } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
-import type { ImageManifest } from '../schema/image-manifest.ts';
-import type { ComputerRegistry, ConnectedComputer } from './computers.ts';
+import type { ConnectedComputer } from './computers.ts';
 import { machineMtuBytes } from './datagram-size.ts';
+import type { DeployContext } from './deploy-context.ts';
 import { DEPLOY_LIMITS, type DeployLimits, type DeployRequest } from './deploy-request.ts';
 import { DeployRoster } from './deploy-roster.ts';
-import { type SessionPlaces, type StartMulticast, Transmission } from './deploy-session.ts';
+import { Transmission } from './deploy-session.ts';
 import type { DeployTarget } from './deploy-target.ts';
 import { type DeploySnapshot, deploySnapshot, targetView } from './deploy-view.ts';
-import type { ImageLease, ImageLibrary } from './image-library.ts';
+import type { ImageLease } from './image-library.ts';
 import { JobSamples } from './job-samples.ts';
 import { type DiskNeeds, diskNeeds } from './preflight-message.ts';
-import type { ConsoleStore, JobRecord, JobState, NewEvent } from './store.ts';
+import type { JobRecord, JobState, NewEvent } from './store.ts';
 import { TargetAnswers } from './target-answers.ts';
 import { candidates, missingTargets, wantedCount } from './target-selection.ts';
 
 /** A console that was killed takes a while to be found again by its targets. */
 const RESTART_WAIT_MS_MIN = 30_000;
-
-export interface DeployContext {
-  computers: ComputerRegistry;
-  library: ImageLibrary;
-  store: ConsoleStore;
-  places: SessionPlaces;
-  interfaceAddress: string;
-  startMulticast: StartMulticast;
-  limits?: Partial<DeployLimits>;
-  clock?: Clock;
-  logger: Logger;
-  /** Asked for each target that says yes in pre-flight: empty, or why it may not be written to. */
-  mayDeploy?(computerId: string, image: ImageManifest): string;
-  /** Sends wake-up packets; the ids of the computers that were named. */
-  wake?(targets: DeployRequest['targets']): Promise<string[]>;
-}
 
 /**
  * One deployment of one image. Every target has its own fate in a map; the job ends when each has one, which the

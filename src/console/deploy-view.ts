@@ -1,21 +1,7 @@
 import type { TargetReport } from '../schema/job.ts';
-import { type DeployRequest, deployRequestSchema } from './deploy-request.ts';
-import { type DeployTarget, restoredTarget } from './deploy-target.ts';
-import type { JobRecord, JobState, TargetRecord } from './store.ts';
-import { wantedCount } from './target-selection.ts';
-
-/** A deployment that an earlier console ran, from its store. */
-export function storedSnapshot(record: JobRecord, targets: readonly TargetRecord[]): DeploySnapshot {
-  const { id, state, error, createdAt: startedAt } = record;
-  const request = deployRequestSchema.safeParse(record.options).data ?? {
-    ...deployRequestSchema.parse({ image: 'unknown' }),
-    image: record.image,
-  };
-  const { sessions = [] } = record.summary as { sessions?: object[] };
-  const views = targets.map((target) => targetView(restoredTarget(target, 0)));
-  const counts = { connected: 0, wanted: wantedCount(request), bytesPerSecond: 0 };
-  return deploySnapshot(request, { id, state, error, startedAt, ...counts, targets: views, sessions });
-}
+import type { DeployRequest } from './deploy-request.ts';
+import type { DeployTarget } from './deploy-target.ts';
+import type { JobState, TargetRecord } from './store.ts';
 
 /** A target as screens, commands and `--json` show it. */
 export interface TargetView {

@@ -7,11 +7,13 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { loadIdentity, siteOf } from '../control/identity.ts';
 import { TestNetwork } from '../control/testdata/test-network.ts';
 import { openFileSink } from '../image/file-sink.ts';
+import { openImage } from '../image/image-reader.ts';
 import { createImageWriter } from '../image/image-writer.ts';
 import { manifestDraft, noise } from '../image/testdata/small-image.ts';
 import { run } from '../lib/spawn.ts';
 import { consolePaths } from './console-paths.ts';
 import type { DeploySnapshot } from './deploy-view.ts';
+import { connectConsole } from './rpc-client.ts';
 import { until } from './testdata/test-console.ts';
 
 // The programs as a user starts them, on computers of their own: real discovery, TLS and multicast.
@@ -170,20 +172,39 @@ describe('a deployment between computers', () => {
     expect((await readFile(target.disk)).equals(expected)).toBe(true);
   });
 
-  it('goes on at the target when the console is killed and started again', async () => {
+  it('is one job also when the console is killed and started again in the middle of it', async () => {
     const killed = await startConsole();
     const expected = await makeImage('office', 24);
-    const target = await startTarget('one', '10.78.0.11');
-    await connected(1);
+    const targets = [await startTarget('one', '10.78.0.11'), await startTarget('two', '10.78.0.12')];
+    await connected(2);
     const deployed = command('deploy', '--image', 'office', '--rate', '30', '--after', 'wait');
-    await until(() => target.output().includes('state receiving'), 'the target to receive', 30_000);
+    for (const { output } of targets) {
+      await until(() => output().includes('state receiving'), 'the targets to receive', 30_000);
+    }
+    // Half of it is there by then; 24 MiB take more than six seconds.
+    await new Promise((resolve) => setTimeout(resolve, 3000));
     killed.kill('SIGKILL');
     expect((await deployed).code).toBe(1);
     await startConsole();
-    await until(() => target.child.exitCode !== null, 'the target to end', 90_000);
-    expect(target.child.exitCode, target.output()).toBe(0);
-    expect((await readFile(target.disk)).equals(expected)).toBe(true);
-    const { stdout } = await command('log');
-    expect(stdout).toMatch(/was interrupted[\s\S]* done after the console was restarted/);
+    for (const { child, output } of targets) {
+      await until(() => child.exitCode !== null, `the targets to end: ${output()}`, 90_000);
+      expect(child.exitCode, output()).toBe(0);
+    }
+    for (const { disk } of targets) expect((await readFile(disk)).equals(expected)).toBe(true);
+    await using client = await connectConsole(consolePaths(dataDir()).socket);
+    const jobs = async () => (await client.call('jobs')) as DeploySnapshot[];
+    await until(async () => (await jobs())[0]?.state === 'done', 'the end of the job');
+    const [job, ...others] = await jobs();
+    expect(others).toEqual([]);
+    expect(job?.targets.map((one) => one.state)).toEqual(['done', 'done']);
+    const { stdout } = await command('log', '--job', job!.id);
+    expect(stdout).toMatch(/was interrupted[\s\S]*goes on at "receiving"[\s\S]*2 of 2 computers done/);
+    // Nothing was begun anew: each chunk came once.
+    expect(stdout.match(/ partitioning/g)).toHaveLength(2);
+    await using image = await openImage(join(consolePaths(dataDir()).images, 'office.sco'));
+    const { chunkCount } = image.index;
+    for (const { report } of job!.targets) {
+      expect(report!.multicastChunks + report!.tcpChunks).toBe(chunkCount);
+    }
   });
 });

@@ -1,7 +1,8 @@
 import type { AgentMessage } from '../control/messages.ts';
 import { errorLine, TdError } from '../lib/errors.ts';
 import { type ConnectedComputer, computerLabel, normalMac } from './computers.ts';
-import { type DeployContext, DeployJob } from './deploy-job.ts';
+import type { DeployContext } from './deploy-context.ts';
+import { DeployJob } from './deploy-job.ts';
 import { type DeployRequest, deployRequestSchema } from './deploy-request.ts';
 import type { DeploySnapshot } from './deploy-view.ts';
 import { newJobId } from './job-id.ts';
