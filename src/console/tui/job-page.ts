@@ -248,7 +248,7 @@ function targetTable(): Table<TargetView> {
       { title: 'IP address', min: 13, max: 15, drop: 2, text: ({ address }) => address },
       {
         title: 'State',
-        min: 12,
+        min: 15,
         max: 20,
         text: ({ state, slow }) => (slow === '' ? state : `${state}, slow`),
         tone: ({ state, slow }) => (slow === '' ? stateTone(state) : 'warning'),
