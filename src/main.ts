@@ -2,12 +2,14 @@ import { availableParallelism } from 'node:os';
 import { Command, CommanderError } from 'commander';
 import { registerAgentCommand } from './agent/agent-command.ts';
 import { registerBackupCommand } from './backup/backup-command.ts';
+import type { BackupCommandContext } from './backup/backup-command-run.ts';
+import type { OpenWizardOptions } from './backup/wizard/backup-wizard.ts';
 import { terminalConsoleContext } from './console/commands/console-command-context.ts';
 import { registerImageCommands } from './console/commands/image-commands.ts';
 import { registerConsoleCommands } from './console/console-commands.ts';
 import { errorLine, TdError } from './lib/errors.ts';
 import { PROGRAM_VERSION } from './lib/version.ts';
-import type { BackupRequest, PreosRoles, RoleContext } from './preos/role.ts';
+import type { BackupRequest, BackupWizard, PreosRoles, RoleContext } from './preos/role.ts';
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
@@ -33,7 +35,7 @@ function buildProgram(signal: AbortSignal): Command {
   registerImageCommands(program, async () =>
     (await import('./console/commands/image-command-context.ts')).terminalContext(signal),
   );
-  registerBackupCommand(program, { openLogger, signal });
+  registerBackupCommand(program, { openLogger, signal, runWizard: backupWizardRunner(signal) });
   registerAgentCommand(program, { openLogger, signal });
   program
     .command('preos', { hidden: true })
@@ -59,25 +61,56 @@ const PREOS_ROLES: PreosRoles = {
   agent: runAgentRole,
   backup: runBackupRole,
   console: runConsoleRole,
-  openBackupWizard: async (options) => {
-    const [{ openBackupWizard }, { browseFolder }, { suggestedPartitions }] = await Promise.all([
-      import('./backup/wizard/backup-wizard.ts'),
-      import('./console/browse.ts'),
-      import('./console/image-details.ts'),
-    ]);
-    return openBackupWizard({ ...options, listFolder: browseFolder, suggestedPartitions });
-  },
+  openBackupWizard,
 };
+
+async function openBackupWizard(
+  options: Omit<OpenWizardOptions, 'listFolder' | 'suggestedPartitions'>,
+): Promise<BackupWizard> {
+  const [wizard, { browseFolder }, { suggestedPartitions }] = await Promise.all([
+    import('./backup/wizard/backup-wizard.ts'),
+    import('./console/browse.ts'),
+    import('./console/image-details.ts'),
+  ]);
+  return wizard.openBackupWizard({ ...options, listFolder: browseFolder, suggestedPartitions });
+}
+
+/** `totaldeploy backup` without a destination, on a terminal. */
+function backupWizardRunner(signal: AbortSignal): BackupCommandContext['runWizard'] {
+  const { terminal } = terminalConsoleContext(signal);
+  if (terminal === undefined) return undefined;
+  return async ({ disk, name, console }, site) => {
+    const [{ runBackupTerminal }, { silentLog }] = await Promise.all([
+      import('./backup/wizard/backup-terminal.ts'),
+      import('./lib/log.ts'),
+    ]);
+    // Nothing but the screens may be written to the terminal.
+    const common = { signal, logger: silentLog };
+    await using wizard = await openBackupWizard({
+      ...common,
+      site,
+      params: { ...(console === undefined ? {} : { console }), ...(name === undefined ? {} : { name }) },
+      given: disk === undefined ? {} : { disk },
+      canPower: false,
+    });
+    await runBackupTerminal({ ...terminal, ...common, wizard, ...(site === undefined ? {} : { site }) });
+  };
+}
 
 async function runAgentRole(context: RoleContext): Promise<void> {
   const { params, site, screen, logger, signal, power } = context;
-  const { runAgent } = await import('./agent/agent-role.ts');
+  const [{ runAgent }, { OffersScreen }] = await Promise.all([
+    import('./agent/agent-role.ts'),
+    import('./agent/offers-screen.ts'),
+  ]);
+  const offersScreen = new OffersScreen(screen);
   await runAgent({
     ...(params.console === undefined ? {} : { console: params.console }),
     ...(site === undefined ? {} : { site }),
     ...(params.disk === undefined ? {} : { diskRule: params.disk }),
     ...(params.after === undefined ? {} : { after: params.after }),
-    screen,
+    screen: offersScreen,
+    onOffers: offersScreen.take,
     logger,
     signal,
     power,
@@ -99,9 +132,23 @@ async function runBackupRole(context: RoleContext, request: BackupRequest): Prom
   );
 }
 
-async function runConsoleRole({ screen, logger, signal }: RoleContext): Promise<void> {
+async function runConsoleRole({ screen, logger, signal, useScreens }: RoleContext): Promise<void> {
   const { runConsole } = await import('./console/console-role.ts');
-  await runConsole({ dataDir: PREOS_DATA_DIR, screen, logger, signal });
+  let endScreens = () => {};
+  try {
+    await runConsole({
+      ...{ dataDir: PREOS_DATA_DIR, screen, logger, signal },
+      onReady: (_status, api) => {
+        endScreens = useScreens(async (io) => {
+          const { runConsoleTui } = await import('./console/tui/console-tui.ts');
+          const leaveText = "Open this computer's menu (network, shell, restart)? The console goes on.";
+          await runConsoleTui({ api, ...io, leaveText });
+        });
+      },
+    });
+  } finally {
+    endScreens();
+  }
 }
 
 function exitCodeOf(error: unknown): number {

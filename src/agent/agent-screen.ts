@@ -1,10 +1,14 @@
 import { formatBytes, formatSeconds, type ProgressState } from '../lib/progress.ts';
-import type { ScreenRow, ScreenView } from '../lib/screen.ts';
+import type { ScreenChoices, ScreenRow, ScreenView } from '../lib/screen.ts';
 import type { TargetStep } from '../schema/job.ts';
 import type { Machine } from '../schema/machine.ts';
 
 const TITLE = 'Deploy agent';
 const MENU_HINT = 'Press Enter for the menu.';
+const FAILED_HINT =
+  'If writing had begun, the disk cannot start: correct what is named above and deploy again at the console.';
+/** Where offers of the console are listed, if there are any. */
+const CHOICES_PLACE: ScreenChoices = { title: '', items: [], pick: async () => {} };
 
 /** Who this computer is: what a person needs to find it in the console's list. */
 export function machineRows(machine: Machine): ScreenRow[] {
@@ -33,7 +37,7 @@ export function waitingView(state: AgentScreenState): ScreenView {
   const { machine, consoleName, activity, problems } = state;
   const rows = machineRows(machine);
   if (consoleName !== '') rows.push({ label: 'Console', value: consoleName });
-  return { title: TITLE, rows, activity, problems, hints: [MENU_HINT] };
+  return { title: TITLE, rows, activity, problems, hints: [MENU_HINT], choices: CHOICES_PLACE };
 }
 
 const STEP_WORDS: Partial<Record<TargetStep, string>> = {
@@ -75,8 +79,13 @@ export function jobView(state: JobScreenState): ScreenView {
       ? {}
       : { fraction: progress.doneBytes / progress.totalBytes, rate: progressWords(progress) }),
     problems: [...state.problems, ...state.warnings],
-    hints: hasEnded ? [MENU_HINT] : ['Do not switch this computer off.', MENU_HINT],
+    hints: hasEnded ? endHints(state.step) : ['Do not switch this computer off.', MENU_HINT],
+    ...(hasEnded ? { choices: CHOICES_PLACE } : {}),
   };
+}
+
+function endHints(step: TargetStep): string[] {
+  return step === 'done' ? [MENU_HINT] : [FAILED_HINT, MENU_HINT];
 }
 
 function progressWords(progress: ProgressState): string {

@@ -5,6 +5,7 @@ import { formatBytes, formatSeconds, type ProgressState } from '../lib/progress.
 import { ProgressBar } from '../lib/progress-bar.ts';
 import type { Screen } from '../lib/screen.ts';
 import { readSite } from '../preos/site-file.ts';
+import type { Site } from '../schema/site.ts';
 import { type BackupResult, runBackup } from './backup-role.ts';
 
 const PARTITIONS_MAX = 256;
@@ -18,12 +19,14 @@ export interface BackupCommandContext {
   err?: (text: string) => void;
   /** Whether progress can be redrawn in place; default whether standard error is a terminal. */
   isTerminal?: boolean;
+  /** Opens the wizard where there is no destination; undefined where there are no screens. */
+  runWizard?: ((flags: BackupFlags, site: Site | undefined) => Promise<void>) | undefined;
 }
 
 export interface BackupFlags {
   disk?: string;
   partitions?: string;
-  to: string;
+  to?: string;
   name?: string;
   level?: string;
   comment?: string;
@@ -55,6 +58,13 @@ export async function runBackupCommand(flags: BackupFlags, context: BackupComman
     throw new TdError('not-found', `Cannot read "${flags.site}": there is no such site file`);
   }
   const { disk, to, name, comment, console: consoleAddress } = flags;
+  if (to === undefined) {
+    if (context.runWizard !== undefined && flags.json !== true) return context.runWizard(flags, site);
+    throw new TdError(
+      'usage',
+      'Cannot back up without --to: use --to console:NAME or a path such as /mnt/NAME.sco',
+    );
+  }
   try {
     const result = await runBackup({
       ...(disk === undefined ? {} : { disk }),

@@ -5,9 +5,11 @@ import type { BackupCommandContext, BackupFlags } from './backup-command-run.ts'
 export function registerBackupCommand(program: Command, context: BackupCommandContext): void {
   program
     .command('backup')
-    .description('Take an image of a disk and store it at a console or in a file.')
-    .requiredOption('--to <DESTINATION>', 'console:NAME, or a path such as /mnt/usb/NAME.sco')
-    .option('--disk <RULE>', 'the disk: sda, only, first, serial=…, or a path', 'only')
+    .description(
+      'Take an image of a disk and store it at a console or in a file. Without --to a wizard asks for everything.',
+    )
+    .option('--to <DESTINATION>', 'console:NAME, or a path such as /mnt/usb/NAME.sco')
+    .option('--disk <RULE>', 'the disk: sda, only, first, serial=…, or a path; default only')
     .option('--partitions <LIST>', 'partition numbers such as 1,3-5; default all')
     .option('--name <NAME>', 'the name written into the image; default as in --to')
     .option('--comment <TEXT>', 'a comment written into the image')

@@ -79,7 +79,7 @@ export function runningDialog(options: {
   title: string;
   choices: ScreenChoices | undefined;
 }): Dialog<RunningChoice> {
-  const offered = options.choices === undefined ? [] : (['choices'] as const);
+  const offered = (options.choices?.items.length ?? 0) === 0 ? [] : (['choices'] as const);
   const question = 'What runs goes on meanwhile.';
   const choices = ['continue', ...offered, 'network', 'shell', 'stop', 'restart', 'shutdown'] as const;
   return {

@@ -35,6 +35,12 @@ Do not switch the computer off: its disk cannot start until the end. If it happe
 # Offered deployments
 When the console offers deployments, they are listed. Choose one with the arrow keys and Enter. You see which disk would be overwritten and confirm it before anything happens.`,
 
+  'preos.offer': `The console offers this deployment to people at this computer.
+
+Look at the disk: everything on it is overwritten. To confirm that it is the right one, type its size exactly as it is shown. Some consoles ask for a PIN as well; the administrator knows it.
+
+F2 starts. The computer then receives the image, by itself or together with others, and does afterwards what the deployment says, usually shut down.`,
+
   'preos.network': `The network connects this computer to the console or to the shared folder with the images.
 
 # Automatic (DHCP)

@@ -215,7 +215,7 @@ export class RoleRunner {
   ): Promise<void> {
     const { screen } = this.#options;
     const choices = screen.view?.choices;
-    if (choices === undefined) return;
+    if (choices === undefined || choices.items.length === 0) return;
     const present: Present = async (dialog) =>
       (await screen.present(dialog, { signal, on: terminal })).result;
     const at = index ?? Number(await present(choicesDialog(choices)));

@@ -16,6 +16,7 @@ export interface SerialMemory {
   rows: Map<string, { value: string; atMs: number }>;
   problems: readonly string[];
   hints: readonly string[];
+  choices: string;
 }
 
 export function newSerialMemory(): SerialMemory {
@@ -27,6 +28,7 @@ export function newSerialMemory(): SerialMemory {
     rows: new Map(),
     problems: [],
     hints: [],
+    choices: '',
   };
 }
 
@@ -65,7 +67,16 @@ export function serialLines(memory: SerialMemory, view: ScreenView, nowMs: numbe
   memory.problems = [...view.problems];
   lines.push(...view.hints.filter((line) => !memory.hints.includes(line)).map((l) => asciiOf(`> ${l}`)));
   memory.hints = [...view.hints];
+  const choices = choiceLines(view);
+  if (choices.join('\n') !== memory.choices) lines.push(...choices);
+  memory.choices = choices.join('\n');
   return lines.filter((line) => line !== '');
+}
+
+function choiceLines({ choices }: ScreenView): string[] {
+  if (choices === undefined || choices.items.length === 0) return [];
+  const items = choices.items.map((item, i) => asciiOf(`${i + 1}  ${item}`));
+  return [asciiOf(choices.title), ...items, '> Press Enter and choose what is offered here.'];
 }
 
 function progressOf(view: ScreenView): string {

@@ -19,7 +19,8 @@ const EMPTY_VIEW: ScreenView = {
 export interface StatusPageOptions {
   /** What the keys call for; a key without a call is not shown. */
   onCall(call: Call): void;
-  keys: readonly { key: string; label: string; call: Call }[];
+  /** `name` where the key press is called otherwise than the key bar says. */
+  keys: readonly { key: string; name?: string; label: string; call: Call }[];
 }
 
 /** What happens on this computer now; the page below all others where full screens are shown. */
@@ -64,13 +65,13 @@ export class StatusPage implements Page<void> {
   }
 
   keys(): readonly PageKey[] {
-    const choose = this.#view.choices === undefined ? [] : [{ key: 'Enter', label: 'Choose' }];
+    const choose = (this.#view.choices?.items.length ?? 0) === 0 ? [] : [{ key: 'Enter', label: 'Choose' }];
     return [...choose, ...this.#options.keys.map(({ key, label }) => ({ key, label }))];
   }
 
   onKey(key: KeyPress, _host: PageHost<void>): void {
     const items = this.#view.choices?.items ?? [];
-    const found = this.#options.keys.find((one) => one.key.toLowerCase() === key.name);
+    const found = this.#options.keys.find((one) => (one.name ?? one.key.toLowerCase()) === key.name);
     if (items.length > 0 && key.name === 'up') this.#at = Math.max(0, this.#at - 1);
     else if (items.length > 0 && key.name === 'down') this.#at = Math.min(items.length - 1, this.#at + 1);
     else if (items.length > 0 && key.name === 'enter') this.#pick(this.#at);
@@ -115,7 +116,7 @@ export class StatusPage implements Page<void> {
 
   #choiceLines(size: PageSize): Line[] {
     const { choices } = this.#view;
-    if (choices === undefined) return [];
+    if (choices === undefined || choices.items.length === 0) return [];
     const shown = Math.max(3, size.rows - 14);
     const top = Math.max(0, Math.min(this.#at - shown + 1, choices.items.length - shown));
     const items = choices.items.slice(top, top + shown).map((item, i): Line => {

@@ -10,6 +10,8 @@ import { LineFace } from './line-face.ts';
 import { ProgramFace, ScreenFace, type ScreenProgram } from './screen-face.ts';
 import type { Terminal } from './terminal.ts';
 
+/** Between the questions of one talk a role's program need not come back. */
+const BETWEEN_QUESTIONS_MS = 100;
 /** A terminal that fails at once is not opened again in a tight loop. */
 const REOPEN_MS = 1000;
 const KEPT_LINES_MAX = 200;
@@ -89,7 +91,7 @@ export class TerminalSlot implements AsyncDisposable {
       }
     } finally {
       this.#dialogCount -= 1;
-      this.#fit();
+      this.#fitLater(BETWEEN_QUESTIONS_MS);
     }
   }
 
@@ -181,8 +183,8 @@ export class TerminalSlot implements AsyncDisposable {
     else this.#options.onCall(call);
   };
 
-  #fitLater(): void {
-    sleep(REOPEN_MS, this.#stop.signal).then(
+  #fitLater(delayMs = REOPEN_MS): void {
+    sleep(delayMs, this.#stop.signal).then(
       () => this.#fit(),
       () => {},
     );

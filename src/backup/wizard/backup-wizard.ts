@@ -23,6 +23,8 @@ export interface OpenWizardOptions extends Pick<PartsOptions, 'listFolder' | 'su
   logger: Logger;
   signal: AbortSignal;
   given: Partial<BackupRequest>;
+  /** Whether this computer may be shut down or restarted afterwards; default true. */
+  canPower?: boolean;
   /** Replaced in tests. */
   parts?: Partial<WizardParts>;
 }
@@ -35,6 +37,7 @@ export async function openBackupWizard(options: OpenWizardOptions): Promise<Back
 class Wizard implements BackupWizard, BackupContext {
   readonly draft: BackupDraft;
   readonly parts: WizardParts;
+  readonly canPower: boolean;
   readonly #given: Partial<BackupRequest>;
   #mounted: { key: string; share: MountedShare } | undefined;
 
@@ -42,6 +45,7 @@ class Wizard implements BackupWizard, BackupContext {
     const { params, site, given } = options;
     const mountPoint = join(tmpdir(), `totaldeploy-backup-${process.pid}`);
     this.parts = { ...systemParts({ ...options, mountPoint }), ...options.parts };
+    this.canPower = options.canPower ?? true;
     this.#given = given;
     const today = new Date().toISOString().slice(0, 10);
     const to = given.to ?? '';

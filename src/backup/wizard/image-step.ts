@@ -55,7 +55,7 @@ export class ImageStep extends FormStepView {
           ...{ label: 'Check', tone: 'muted', hidden: () => !isConsole() },
         }),
         new ChoiceField<AfterAction>({
-          ...{ name: 'after', label: 'Afterwards', value: draft.after },
+          ...{ name: 'after', label: 'Afterwards', value: draft.after, hidden: () => !context.canPower },
           choices: [
             { value: 'wait', label: 'Show the result and ask' },
             { value: 'shutdown', label: 'Shut down' },

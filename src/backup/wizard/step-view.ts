@@ -8,6 +8,8 @@ import type { WizardParts } from './wizard-parts.ts';
 export interface BackupContext {
   readonly draft: BackupDraft;
   readonly parts: WizardParts;
+  /** Whether this computer may be shut down or restarted afterwards. */
+  readonly canPower: boolean;
   /** The folder the image goes to, on a disk or share that is mounted for it if need be. */
   openFolder(signal: AbortSignal): Promise<string>;
 }

@@ -9,10 +9,10 @@ const LABEL_COLUMNS = 14;
 export class SummaryStep implements StepView {
   readonly step = 'summary';
   readonly title = 'Summary';
-  readonly #draft: BackupDraft;
+  readonly #context: BackupContext;
 
-  constructor({ draft }: BackupContext) {
-    this.#draft = draft;
+  constructor(context: BackupContext) {
+    this.#context = context;
   }
 
   keys(): readonly PageKey[] {
@@ -24,7 +24,7 @@ export class SummaryStep implements StepView {
   }
 
   render(size: PageSize): Line[] {
-    const lines: Line[] = summaryRows(this.#draft).flatMap(([label, value]) =>
+    const lines: Line[] = summaryRows(this.#context).flatMap(([label, value]) =>
       wrapText(value, size.columns - LABEL_COLUMNS - 4).map(
         (text, i): Line => [
           { text: `  ${padText(i === 0 ? label : '', LABEL_COLUMNS)}`, tone: 'muted' },
@@ -36,7 +36,7 @@ export class SummaryStep implements StepView {
   }
 }
 
-export function summaryRows(draft: BackupDraft): [label: string, value: string][] {
+function summaryRows({ draft, canPower }: BackupContext): [label: string, value: string][] {
   const numbers = partitionsToTake(draft);
   const what = numbers.length === 0 ? 'the whole disk' : `boot area and partitions ${numbers.join(', ')}`;
   const folder = draft.folder === '' ? '' : `, folder ${draft.folder}`;
@@ -57,6 +57,6 @@ export function summaryRows(draft: BackupDraft): [label: string, value: string][
     ...(draft.comment === '' ? [] : [['Comment', draft.comment] satisfies [string, string]]),
     ['Compression', `level ${draft.level}`],
     ['Check', draft.kind === 'console' ? 'by the console, while it arrives' : checks],
-    ['Afterwards', after],
+    ...(canPower ? [['Afterwards', after] satisfies [string, string]] : []),
   ];
 }
