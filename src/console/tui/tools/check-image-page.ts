@@ -103,7 +103,7 @@ async function checkImage(
   if (password === undefined) return;
   await host.open(
     new TaskPage<CheckResult>({
-      ...{ title: 'Check image', helpTopic: 'check-image' },
+      ...{ title: 'Checking', helpTopic: 'check-image' },
       text: quick
         ? `Checking the structure of "${image}" and a sample of its data`
         : `Checking every byte of "${image}"`,

@@ -79,7 +79,7 @@ export class ExportPage extends FormPage {
           run: async (host) => {
             if (!this.form.check()) return;
             const params: ExportParams = { kind, dest: dest.value, ...start.params() };
-            if (await runExport(api, { params, title: words.title, next: words.next, host })) host.close();
+            if (await runExport(api, { params, next: words.next, host })) host.close();
           },
         },
       ],
@@ -134,13 +134,13 @@ export function startFields(kind: ExportKind): {
 /** Exports with progress; true when it is done. */
 export async function runExport(
   api: ConsoleApi,
-  options: { params: ExportParams; title: string; next: string; host: PageHost },
+  options: { params: ExportParams; next: string; host: PageHost },
 ): Promise<boolean> {
-  const { params, title, next, host } = options;
+  const { params, next, host } = options;
   const isStick = params.dest.startsWith('/dev/');
   const done = await host.open(
     new TaskPage<number>({
-      ...{ title, helpTopic: 'export', text: `Writing ${params.dest}` },
+      ...{ title: 'Writing', helpTopic: 'export', text: `Writing ${params.dest}` },
       cancelText: isStick
         ? 'Stop writing the stick? It is empty then and has to be written again.'
         : 'Stop the export? Nothing is left of it.',

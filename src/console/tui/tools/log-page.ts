@@ -71,7 +71,9 @@ export class LogPage implements Page {
         ? [
             [
               {
-                text: this.#follows ? '  New lines appear by themselves' : '  Press End for the newest',
+                text: this.#follows
+                  ? '  New lines appear by themselves. Enter shows a line in full.'
+                  : '  Press End for the newest. Enter shows a line in full.',
                 tone: 'muted',
               },
             ],
@@ -87,7 +89,6 @@ export class LogPage implements Page {
       { key: 'F4', label: 'Computer' },
       { key: 'F5', label: 'Text' },
       { key: 'F6', label: 'Level' },
-      { key: 'Enter', label: 'Whole line' },
       { key: 'Esc', label: 'Back' },
     ];
   }
@@ -153,8 +154,8 @@ export class LogPage implements Page {
     const chosen = await host.open(
       new PickPage({
         ...{ title: 'Log of which computer?', helpTopic: this.helpTopic, all: 'All computers' },
-        choices: computers.map(({ computerId, name, address, model }) => ({
-          value: computerId,
+        choices: computers.map(({ name, address, model }) => ({
+          value: name,
           text: `${name.padEnd(16)}  ${address.padEnd(15)}  ${model}`,
         })),
       }),

@@ -113,11 +113,11 @@ function writeStickPage(api: ConsoleApi, stick: UsbStick): FormPage {
     const text = `Everything on ${device} (${model || 'unknown model'}, serial ${serial || 'none'}) is lost. Type its size to write it.`;
     if (!(await host.confirm('Write to this stick', text, { typed: size }))) return;
     const params = { kind: 'usb' as const, dest: device, confirmBytes: sizeBytes, ...start.params() };
-    if (await runExport(api, { params, title: 'Make USB stick', next: NEXT, host })) host.close();
+    if (await runExport(api, { params, next: NEXT, host })) host.close();
   };
   const form = new Form({ fields: [...notes, new Note(''), ...start.fields] });
   return new FormPage({
-    ...{ title: 'Make USB stick', helpTopic: 'usb-stick', form },
+    ...{ title: device, helpTopic: 'usb-stick', form },
     actions: [{ key: 'F2', label: 'Write the stick', run }],
   });
 }

@@ -70,9 +70,9 @@ export class StoragePage implements Page {
   keys(): readonly PageKey[] {
     return [
       { key: 'F4', label: 'Add folder' },
-      { key: 'F5', label: 'Add share or disk' },
-      { key: 'F6', label: 'New images here' },
-      { key: 'Delete', label: 'Remove' },
+      { key: 'F5', label: 'Add share' },
+      { key: 'F6', label: 'Make default' },
+      { key: 'Del', label: 'Remove' },
       { key: 'Esc', label: 'Back' },
     ];
   }
