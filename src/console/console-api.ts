@@ -5,23 +5,9 @@ import type { Template, TemplateInput } from '../schema/template.ts';
 import type { ComputerView, JobSnapshot } from './console-core.ts';
 import type { ConsoleStatus } from './console-status.ts';
 import type { ImageEntry } from './image-library.ts';
-import type { ConsoleEvent, JobKind, JobState } from './store.ts';
+import type { ConsoleEvent, JobSummary } from './store.ts';
 
-/** A job of the present or the past, as lists show it. */
-export interface JobSummary {
-  id: string;
-  kind: JobKind;
-  image: string;
-  template: string;
-  state: JobState;
-  error: string;
-  /** ISO 8601, UTC; empty while it runs. */
-  createdAt: string;
-  endedAt: string;
-  done: number;
-  failed: number;
-  total: number;
-}
+export type { JobSummary } from './store.ts';
 
 /** What an image holds, for the page that chooses disk and partitions. */
 export interface ImageDetails {

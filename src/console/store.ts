@@ -4,7 +4,6 @@ import { type Logger, silentLog } from '../lib/log.ts';
 import type { TargetReport } from '../schema/job.ts';
 import type { Machine } from '../schema/machine.ts';
 import { normalMac } from './computers.ts';
-import type { JobSummary } from './console-api.ts';
 
 const SCHEMA_VERSION = 2;
 const EVENTS_MAX = 500_000;
@@ -74,6 +73,22 @@ export interface JobRecord {
   endedAt: string | null;
   options: unknown;
   summary: unknown;
+}
+
+/** A job of the present or the past, as lists show it. */
+export interface JobSummary {
+  id: string;
+  kind: JobKind;
+  image: string;
+  template: string;
+  state: JobState;
+  error: string;
+  /** ISO 8601, UTC; empty while it runs. */
+  createdAt: string;
+  endedAt: string;
+  done: number;
+  failed: number;
+  total: number;
 }
 
 export interface TargetRecord {

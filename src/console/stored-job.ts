@@ -1,9 +1,9 @@
 import { z } from 'zod';
+import type { CaptureSnapshot } from './capture-job.ts';
 import { computerLabel } from './computers.ts';
-import type { JobSnapshot } from './console-core.ts';
 import { deployRequestSchema } from './deploy-request.ts';
 import { restoredTarget } from './deploy-target.ts';
-import { deploySnapshot, targetView } from './deploy-view.ts';
+import { type DeploySnapshot, deploySnapshot, targetView } from './deploy-view.ts';
 import type { JobRecord, TargetRecord } from './store.ts';
 import { wantedCount } from './target-selection.ts';
 
@@ -14,7 +14,10 @@ const summarySchema = z.object({
 });
 
 /** A job that this console no longer has in memory, as it would show it. */
-export function storedJob(record: JobRecord, targets: readonly TargetRecord[]): JobSnapshot {
+export function storedJob(
+  record: JobRecord,
+  targets: readonly TargetRecord[],
+): DeploySnapshot | CaptureSnapshot {
   const { id, image, state, error } = record;
   const { sessions, storedBytes } = summarySchema.parse(record.summary);
   if (record.kind === 'capture') {
