@@ -49,7 +49,8 @@ export async function buildBinary(): Promise<string> {
   return executable;
 }
 
-async function bundleProgram(outfile: string): Promise<void> {
+/** One file with everything but Node itself. */
+export async function bundleProgram(outfile: string): Promise<void> {
   await build({
     entryPoints: [join(PROJECT, 'src/main.ts')],
     outfile,
@@ -61,7 +62,7 @@ async function bundleProgram(outfile: string): Promise<void> {
     minifyWhitespace: true,
     legalComments: 'none',
     logLevel: 'warning',
-    plugins: [ENGLISH_ONLY],
+    plugins: [ENGLISH_ONLY, SCREEN_ONLY],
     absWorkingDir: PROJECT,
   });
 }
@@ -72,6 +73,20 @@ const ENGLISH_ONLY: Plugin = {
   setup(build) {
     build.onLoad({ filter: /zod\/v4\/locales\/index\.js$/ }, () => ({
       contents: "export { default as en } from './en.js';",
+      loader: 'js',
+    }));
+  },
+};
+
+/**
+ * blessed's screen asks its front page for the width of a tab, and that brings all its widgets, one of which wants packages
+ * that are not there.
+ */
+const SCREEN_ONLY: Plugin = {
+  name: 'screen-only',
+  setup(build) {
+    build.onLoad({ filter: /blessed\/lib\/blessed\.js$/ }, () => ({
+      contents: 'exports.screen = {};',
       loader: 'js',
     }));
   },
