@@ -29,6 +29,10 @@ it('loads the names and options of commands at the start, and nothing that they 
   expect(loaded).toContain('commander');
   const packages = loaded.filter((path) => !/^(?:src|node:|package\.json)/.test(path));
   expect(packages).toEqual(['commander']);
-  expect(loaded.filter((path) => path.startsWith('node:')).sort()).toEqual(['node:os', 'node:path']);
+  expect(loaded.filter((path) => path.startsWith('node:')).sort()).toEqual([
+    'node:os',
+    'node:path',
+    'node:tty',
+  ]);
   expect(loaded.filter((path) => path.endsWith('-role.ts'))).toEqual([]);
 });
