@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { cellText } from '../../lib/tui/cell-text.ts';
 import type { Page, PageSize } from '../../lib/tui/page.ts';
 import { pictureText, screenPicture } from '../../lib/tui/screen-lines.ts';
+import { anyText } from '../../lib/tui/testdata/any-text.ts';
 import { FakeHost, press } from '../../lib/tui/testdata/fake-host.ts';
 import { expectGolden } from '../../lib/tui/testdata/golden-screen.ts';
 import type { TargetView } from '../deploy-view.ts';
@@ -112,10 +113,7 @@ describe('the console shows', () => {
 
 describe('whatever computers call themselves', () => {
   it('no line is longer than the terminal and none holds what could move its cursor', async () => {
-    const text = fc.oneof(
-      fc.string({ unit: 'binary', maxLength: 60 }),
-      fc.constantFrom('電脳'.repeat(20), 'e\u0301\x1b[2J'),
-    );
+    const text = fc.oneof(anyText(60), fc.constantFrom('電脳'.repeat(20), 'e\u0301\x1b[2J'));
     const target = fc.record({
       name: text,
       address: text,

@@ -6,6 +6,8 @@ import { MAIN_HELP } from './main-help.ts';
 import { MainPage } from './main-page.ts';
 import type { MenuEntry } from './menu-list.ts';
 import { openTemplateDeployment } from './template-deployment.ts';
+import { TOOLS_HELP } from './tools/tools-help.ts';
+import { toolEntries } from './tools/tools-menu.ts';
 import { openWizard } from './wizard/open-wizard.ts';
 import { WIZARD_HELP } from './wizard/wizard-help.ts';
 
@@ -42,7 +44,7 @@ export async function runConsoleTui(options: ConsoleTuiOptions): Promise<boolean
   );
 }
 
-const HELP: HelpTexts = { ...MAIN_HELP, ...WIZARD_HELP };
+const HELP: HelpTexts = { ...MAIN_HELP, ...WIZARD_HELP, ...TOOLS_HELP };
 
 function operationEntries(api: ConsoleApi): MenuEntry[] {
   return [
@@ -57,9 +59,4 @@ function operationEntries(api: ConsoleApi): MenuEntry[] {
       open: (host) => openTemplateDeployment(host, api),
     },
   ];
-}
-
-function toolEntries(api: ConsoleApi): MenuEntry[] {
-  void api;
-  return [];
 }

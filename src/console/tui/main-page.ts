@@ -58,7 +58,10 @@ export class MainPage implements Page<true> {
       problem === '' ? '' : [{ text: `  ! ${cutText(problem, size.columns - 6)}`, tone: 'bad' }];
     const lines = [...this.#tabs.render(size.columns), line];
     const rest = { columns: size.columns, rows: size.rows - lines.length };
-    return [...lines, ...(this.#tabs.active === 0 ? this.#operations.render(rest) : this.#toolLines())];
+    return [
+      ...lines,
+      ...(this.#tabs.active === 0 ? this.#operations.render(rest) : this.#toolLines(rest.rows)),
+    ];
   }
 
   keys(): readonly PageKey[] {
@@ -77,14 +80,14 @@ export class MainPage implements Page<true> {
     } else this.#tools.onKey(key);
   }
 
-  #toolLines(): Line[] {
+  #toolLines(rows: number): Line[] {
     const { status } = this.#options;
     const fact = (label: string, value: string): Line => [
       { text: `   ${label.padEnd(14)}`, tone: 'muted' },
       { text: value },
     ];
-    return [
-      ...this.#tools.render(true),
+    const menu = this.#tools.render(true);
+    const facts: Line[] = [
       '',
       [{ text: ' This console', tone: 'heading' }],
       fact('Name', status.name),
@@ -93,6 +96,7 @@ export class MainPage implements Page<true> {
       fact('Data', status.dataDir),
       fact('Version', status.version),
     ];
+    return menu.length + facts.length > rows ? menu : [...menu, ...facts];
   }
 
   async #leave(host: PageHost<true>): Promise<void> {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { cellText, cutText, fitLine, lineColumns, wrapText } from './cell-text.ts';
+import { anyText } from './testdata/any-text.ts';
 
 describe('text in columns', () => {
   it('keeps letters with accents and replaces what has no or two columns', () => {
@@ -12,7 +13,7 @@ describe('text in columns', () => {
 
   it('is one UTF-16 unit a column for anything', () => {
     fc.assert(
-      fc.property(fc.string({ unit: 'binary' }), (text) => {
+      fc.property(anyText(), (text) => {
         const cells = cellText(text);
         expect([...cells]).toHaveLength(cells.length);
         expect(cells).not.toMatch(/[\x00-\x1f\x7f-\x9f]/);
@@ -22,7 +23,7 @@ describe('text in columns', () => {
 
   it('cuts and fills lines to exactly the width', () => {
     fc.assert(
-      fc.property(fc.array(fc.string({ unit: 'binary' })), fc.nat(120), (texts, columns) => {
+      fc.property(fc.array(anyText()), fc.nat(120), (texts, columns) => {
         expect(
           lineColumns(
             fitLine(
@@ -42,7 +43,7 @@ describe('text in columns', () => {
 
   it('never makes a line that is too wide', () => {
     fc.assert(
-      fc.property(fc.string({ unit: 'binary' }), fc.integer({ min: 1, max: 40 }), (text, columns) => {
+      fc.property(anyText(), fc.integer({ min: 1, max: 40 }), (text, columns) => {
         for (const line of wrapText(text, columns)) expect(line.length).toBeLessThanOrEqual(columns);
       }),
     );

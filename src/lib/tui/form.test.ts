@@ -5,6 +5,7 @@ import { CheckField, ChoiceField } from './choice-field.ts';
 import { Form } from './form.ts';
 import { ListField } from './list-field.ts';
 import { ButtonRow, Note } from './note-field.ts';
+import { anyText } from './testdata/any-text.ts';
 import { FakeHost, press } from './testdata/fake-host.ts';
 import { NumberField, PasswordField, TextField } from './text-field.ts';
 
@@ -102,7 +103,7 @@ describe('a form', () => {
   });
 
   it('never draws more or wider lines than there is room for', () => {
-    const text = fc.string({ unit: 'binary' });
+    const text = anyText();
     fc.assert(
       fc.property(text, text, text, fc.integer({ min: 78, max: 160 }), (label, value, problem, columns) => {
         const field = new TextField({ name: 'a', label, value, hint: value });

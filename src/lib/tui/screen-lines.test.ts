@@ -4,6 +4,7 @@ import { cellText } from './cell-text.ts';
 import { ConfirmPage, MessagePage } from './message-page.ts';
 import type { Line, Page } from './page.ts';
 import { pictureText, screenPicture } from './screen-lines.ts';
+import { anyText } from './testdata/any-text.ts';
 import { TextPage } from './text-page.ts';
 
 function plainPage(lines: readonly Line[], title = 'A page'): Page<never> {
@@ -49,7 +50,7 @@ describe('a whole screen', () => {
   });
 
   it('is exactly as large as the terminal, whatever pages draw', () => {
-    const text = fc.string({ unit: 'binary' });
+    const text = anyText();
     const size = fc.record({
       columns: fc.integer({ min: 1, max: 220 }),
       rows: fc.integer({ min: 1, max: 70 }),
