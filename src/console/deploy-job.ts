@@ -160,7 +160,7 @@ export class DeployJob {
     for (const computerId of computerIds) {
       const target = this.#roster.get(computerId);
       if (target?.phase !== 'ended' || target.end === 'done') continue;
-      target.isStopping = target.end === 'cancelled';
+      target.isStopping = target.report === null;
       this.#roster.reopen(target, { kind: 'target-retry', text: 'is tried again' });
       const computer = this.#context.computers.get(computerId);
       if (computer === undefined) this.#roster.lose(target, 'it is not connected');

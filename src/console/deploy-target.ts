@@ -24,7 +24,7 @@ export interface DeployTarget {
   end: TargetEnd | undefined;
   /** Ended because it did not come back in time: it may still come back while the job runs. */
   endedByLoss: boolean;
-  /** Tried again after it was cancelled: the end of the cancelled try may still be on its way. */
+  /** Tried again after the console stopped it: the last words of that try may still be on their way. */
   isStopping: boolean;
   connection: ControlConnection | undefined;
   address: string;
