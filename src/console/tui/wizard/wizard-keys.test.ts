@@ -333,6 +333,55 @@ describe('lists and shares', () => {
   });
 });
 
+describe('the summary', () => {
+  test('scrolls when the plan is longer than the page', async () => {
+    const rows = Array.from({ length: 40 }, (_, i) => ({ label: `Row ${i}`, value: 'x' }));
+    const plan = () => ({ rows, notApplied: ['the password of the image'], warnings: ['it is old'] });
+    await reach(13, wizardConsole({ answers: { plan } }));
+    expect(driver.screen()).toContain('Row 0');
+    expect(driver.screen()).toMatch(/▼ \d+ more lines/);
+    await driver.press('pagedown', 'pagedown', 'pagedown', 'pagedown');
+    expect(driver.screen()).toContain('not applied by this version: the password of the image');
+    expect(driver.screen()).toContain('! it is old');
+    expect(driver.screen()).not.toContain('more lines');
+  });
+
+  test('neither saves nor starts under a name that no template may have', async () => {
+    const console = wizardConsole();
+    await reach(13, console);
+    await driver.press('space', 'tab');
+    await driver.fill('a/b');
+    expect(driver.screen()).toContain('! use letters, digits, space, dot, dash and underscore');
+    await driver.press('f2', 'f3');
+    expect(driver.screen()).toContain('13 of 13');
+    expect(called(console, 'deploy')).toEqual([]);
+    expect(called(console, 'template.save')).toEqual([]);
+  });
+
+  test('asks before it replaces another template', async () => {
+    const list = () => [{ name: 'lab', image: '', comment: '', changedAt: '', problems: [] }];
+    const console = wizardConsole({ answers: { 'template.list': list } });
+    await reach(13, console);
+    await driver.press('space', 'tab');
+    await driver.fill('Lab');
+    await driver.press('f3', 'n');
+    expect(called(console, 'template.save')).toEqual([]);
+    await driver.press('f3', 'y');
+    expect(called(console, 'template.save')).toMatchObject([{ replace: true }]);
+    expect(await driver.closed).toEqual({ saved: 'Lab' });
+  });
+
+  test('shows what refuses the plan and does not start', async () => {
+    const problems = ['partition 9 is not in the image; it has 1, 2'];
+    const plan = () => ({ rows: [], notApplied: [], warnings: [], problems });
+    const console = wizardConsole({ answers: { plan } });
+    await reach(13, console);
+    await driver.press('f2');
+    expect(driver.screen()).toContain('Cannot start: partition 9 is not in the image');
+    expect(called(console, 'deploy')).toEqual([]);
+  });
+});
+
 describe('every page', () => {
   test('fits 80 columns with its keys, and has help', async () => {
     await reach(3);
@@ -345,6 +394,13 @@ describe('every page', () => {
       expect(driver.screen()).toContain('Help');
       await driver.press('escape', 'f8');
     }
+  });
+
+  test('can be left while a share does not answer', async () => {
+    await reach(3, wizardConsole({ answers: { 'image.details': () => new Promise(() => {}) } }));
+    expect(driver.screen()).toContain('One moment');
+    await driver.press('escape', 'y');
+    expect(await driver.closed).toBeUndefined();
   });
 
   test('asks before what was entered is lost', async () => {

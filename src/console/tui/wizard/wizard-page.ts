@@ -73,7 +73,11 @@ export class WizardPage implements Page<WizardEnd> {
   }
 
   onKey(key: KeyPress, host: PageHost<WizardEnd>): void {
-    if (this.#isBusy) return;
+    if (this.#isBusy) {
+      // A share that does not answer must not hold the person here.
+      if (key.name === 'escape') void this.#cancel(host);
+      return;
+    }
     this.#note = '';
     if (key.name === 'f7') this.#move(() => this.#model.back(), host);
     else if (key.name === 'f8') void this.#next(host);
