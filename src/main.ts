@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { isatty } from 'node:tty';
 import { Command, CommanderError } from 'commander';
 import { registerAgentCommand } from './agent/agent-command.ts';
 import { registerBackupCommand } from './backup/backup-command.ts';
@@ -77,9 +78,9 @@ async function openBackupWizard(
 
 /** `totaldeploy backup` without a destination, on a terminal. */
 function backupWizardRunner(signal: AbortSignal): BackupCommandContext['runWizard'] {
-  const { terminal } = terminalConsoleContext(signal);
-  if (terminal === undefined) return undefined;
+  if (!isatty(0) || !isatty(1)) return undefined;
   return async ({ disk, name, console }, site) => {
+    const terminal = { input: process.stdin, output: process.stdout, term: process.env.TERM ?? '' };
     const [{ runBackupTerminal }, { silentLog }] = await Promise.all([
       import('./backup/wizard/backup-terminal.ts'),
       import('./lib/log.ts'),

@@ -1,10 +1,9 @@
 import { formatBytes, formatSeconds, type ProgressState } from '../lib/progress.ts';
-import type { ScreenChoices, ScreenRow, ScreenView } from '../lib/screen.ts';
+import { MENU_HINT, type ScreenChoices, type ScreenRow, type ScreenView } from '../lib/screen.ts';
 import type { TargetStep } from '../schema/job.ts';
 import type { Machine } from '../schema/machine.ts';
 
 const TITLE = 'Deploy agent';
-const MENU_HINT = 'Press Enter for the menu.';
 const FAILED_HINT =
   'If writing had begun, the disk cannot start: correct what is named above and deploy again at the console.';
 /** Where offers of the console are listed, if there are any. */

@@ -1,5 +1,8 @@
 import type { Present } from './dialog.ts';
 
+/** Said where a line or Enter opens the Pre-OS' menu. */
+export const MENU_HINT = 'Press Enter for the menu.';
+
 /** One labelled fact on a screen, e.g. `Console  lab-server (192.168.1.10)`. */
 export interface ScreenRow {
   label: string;

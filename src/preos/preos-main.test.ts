@@ -74,6 +74,7 @@ async function start(commandLine: string, site?: string): Promise<void> {
           return to === 'q' ? 'left' : { disk: '/dev/sda', to };
         },
       }),
+      inWords: (text) => text,
       [Symbol.asyncDispose]: async () => void closedWizards++,
     }),
   };

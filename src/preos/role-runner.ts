@@ -91,7 +91,10 @@ export class RoleRunner {
       problem = end.kind === 'failed' ? end.line : end.kind === 'stopped' ? 'The backup was cancelled' : '';
       if (end.kind !== 'done') continue;
       const after = request.after ?? start.params.after ?? 'wait';
-      const next = after === 'wait' ? await askAfterBackup(screen, { lines, signal }) : after;
+      const next =
+        after === 'wait'
+          ? await askAfterBackup(screen, { lines: lines.map(wizard.inWords, wizard), signal })
+          : after;
       if (next === 'menu') return end;
       if (next === 'another') continue;
       await this.#options.end(next);

@@ -1,7 +1,7 @@
 import { sleep } from '../lib/clock.ts';
 import { errorLine, TdError } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
-import type { Screen } from '../lib/screen.ts';
+import { MENU_HINT, type Screen } from '../lib/screen.ts';
 
 export type RoleEnd = { kind: 'done' } | { kind: 'stopped' } | { kind: 'failed'; line: string };
 
@@ -46,7 +46,7 @@ export async function superviseRole(
         rows: [],
         activity: `Trying again in ${seconds} s`,
         problems: [line],
-        hints: ['Press Enter for the menu'],
+        hints: [MENU_HINT],
       });
       await sleep(waitMs, signal).catch(() => {});
       if (signal.aborted) return { kind: 'stopped' };

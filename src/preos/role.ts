@@ -43,6 +43,8 @@ export interface BackupRequest {
 export interface BackupWizard extends AsyncDisposable {
   /** Asks for everything a backup needs; undefined when it was left. `problem` is why the last one failed. */
   dialog(problem: string): Dialog<BackupRequest | 'left'>;
+  /** Names the share in place of the folder where it is mounted. */
+  inWords(text: string): string;
 }
 
 /** The roles and what they ask for; `main.ts` passes them in, so that layers stay apart. */

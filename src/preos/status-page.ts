@@ -1,4 +1,4 @@
-import type { ScreenView } from '../lib/screen.ts';
+import { MENU_HINT, type ScreenView } from '../lib/screen.ts';
 import { padText, wrapText } from '../lib/tui/cell-text.ts';
 import type { KeyPress, Line, Page, PageHost, PageKey, PageSize } from '../lib/tui/page.ts';
 import { percentText, progressSpans } from '../lib/tui/progress-spans.ts';
@@ -87,7 +87,10 @@ export class StatusPage implements Page<void> {
 
   render(size: PageSize): Line[] {
     const view = this.#view;
-    const tail = view.hints.flatMap((hint) => wrapText(hint, size.columns - 4)).map(mutedLine);
+    const hasChoices = (view.choices?.items.length ?? 0) > 0;
+    // Enter takes a choice then; the key bar has the menu's own key.
+    const hints = view.hints.filter((hint) => !hasChoices || hint !== MENU_HINT);
+    const tail = hints.flatMap((hint) => wrapText(hint, size.columns - 4)).map(mutedLine);
     const middle = [...this.#progressLines(size), ...problemLines(view, size), ...this.#choiceLines(size)];
     const rowsMax = Math.max(2, size.rows - middle.length - Math.min(tail.length, 3) - 3);
     const lines: Line[] = ['', ...rowLines(view, size).slice(0, rowsMax), '', ...middle];

@@ -63,7 +63,7 @@ class BackupPage extends StatusPage {
       if (request === undefined || request === 'left') return;
       try {
         const results = await this.#backUp(request, host.signal);
-        const next = await host.open(resultPage(results));
+        const next = await host.open(resultPage(results.map((line) => this.#options.wizard.inWords(line))));
         if (next !== 'another') return;
         problem = '';
       } catch (error) {

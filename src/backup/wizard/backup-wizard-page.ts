@@ -3,7 +3,7 @@ import { wrapText } from '../../lib/tui/cell-text.ts';
 import type { CellPlace, KeyPress, Line, Page, PageHost, PageKey, PageSize } from '../../lib/tui/page.ts';
 import type { BackupRequest } from '../../preos/role.ts';
 import { BACKUP_STEPS, draftProblems } from './backup-draft.ts';
-import { type BackupContext, FormStepView, type StepView } from './step-view.ts';
+import type { BackupContext, StepView } from './step-view.ts';
 
 const HEADING_ROWS = 2;
 const NOTE_ROWS_MAX = 3;
@@ -118,8 +118,7 @@ export class BackupWizardPage implements Page<BackupRequest | 'left'> {
     const view = this.#view;
     const wrong = draftProblems(this.#context.draft).filter(({ step }) => step === view.step);
     if (wrong.length > 0) {
-      if (view instanceof FormStepView) view.showProblems();
-      this.#note = wrong[0]!.message;
+      this.#note = view.showProblems === undefined ? wrong[0]!.message : view.showProblems();
       return;
     }
     const busy = new AbortController();
@@ -145,8 +144,7 @@ export class BackupWizardPage implements Page<BackupRequest | 'left'> {
     }
     this.#go(BACKUP_STEPS.indexOf(problem.step), host);
     const view = this.#view;
-    if (view instanceof FormStepView) view.showProblems();
-    this.#note = problem.message;
+    this.#note = view.showProblems === undefined ? problem.message : view.showProblems();
   }
 
   async #leave(host: PageHost<BackupRequest | 'left'>): Promise<void> {

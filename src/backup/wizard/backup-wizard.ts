@@ -64,10 +64,20 @@ class Wizard implements BackupWizard, BackupContext {
     return {
       page: () => {
         const views = [DiskStep, DestinationStep, ImageStep, SummaryStep].map((View) => new View(this));
-        return new BackupWizardPage(this, { views, problem, request: () => this.request() });
+        return new BackupWizardPage(this, {
+          views,
+          problem: this.inWords(problem),
+          request: () => this.request(),
+        });
       },
       lines: (io) => askBackupByLines(io, { given: this.#given, problem, disks: () => this.parts.disks() }),
     };
+  }
+
+  inWords(text: string): string {
+    if (this.#mounted === undefined) return text;
+    const { path, source } = this.#mounted.share;
+    return text.replaceAll(path, source.source);
   }
 
   request(): BackupRequest {

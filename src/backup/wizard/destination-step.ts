@@ -39,7 +39,8 @@ export class DestinationStep extends FormStepView {
   readonly #devices: Choice<string>[] = [];
   readonly #consoleNote: Note;
   readonly #deviceNote: Note;
-  readonly #spaceNote = new Note('', { tone: 'muted' });
+  readonly #spaceNote: Note = new Note('', { tone: 'muted', hidden: () => this.#spaceNote.text === '' });
+  readonly #found: ChoiceField<string>;
   readonly #address: TextField;
   #search = new AbortController();
 
@@ -50,13 +51,19 @@ export class DestinationStep extends FormStepView {
       (...kinds: DestinationKind[]) =>
       () =>
         !kinds.includes(draft.kind);
-    this.#consoleNote = new Note('', { tone: 'muted', hidden: unless('console') });
-    this.#deviceNote = new Note('', { tone: 'muted', hidden: unless('disk') });
+    this.#consoleNote = new Note('', {
+      tone: 'muted',
+      hidden: () => draft.kind !== 'console' || this.#consoleNote.text === '',
+    });
+    this.#deviceNote = new Note('', {
+      tone: 'muted',
+      hidden: () => draft.kind !== 'disk' || this.#deviceNote.text === '',
+    });
     this.#address = this.#text('console', 'Its address', {
       hint: 'e.g. 192.168.1.10; filled in when a console is chosen above',
       hidden: unless('console'),
     });
-    const consoles = this.#list('consoles', 'Consoles found', {
+    this.#found = this.#list('consoles', 'Consoles found', {
       choices: this.#consoles,
       hidden: () => draft.kind !== 'console' || this.#consoles.length === 0,
       onChange: (value) => {
@@ -68,7 +75,6 @@ export class DestinationStep extends FormStepView {
       hidden: () => draft.kind !== 'disk' || this.#devices.length === 0,
       onChange: (value) => this.#changed('device', value),
     });
-    const hidden = unless('smb', 'nfs');
     const shared = { hidden: unless('smb') };
     this.form = new Form({
       fields: [
@@ -81,14 +87,12 @@ export class DestinationStep extends FormStepView {
         }),
         new Note(''),
         this.#consoleNote,
-        consoles,
+        this.#found,
         this.#address,
         this.#deviceNote,
         devices,
-        this.#text('share', 'Shared folder', {
-          hint: '//SERVER/SHARE/FOLDER, or SERVER:/FOLDER for NFS',
-          hidden,
-        }),
+        this.#text('share', 'Shared folder', { hint: 'e.g. //server/images/lab', hidden: unless('smb') }),
+        this.#text('share', 'Shared folder', { hint: 'e.g. server:/images/lab', hidden: unless('nfs') }),
         this.#text('user', 'User', { hint: 'one who may write there; empty for a guest', ...shared }),
         this.#password(shared.hidden),
         this.#text('domain', 'Domain', { hint: 'only where the server needs one', ...shared }),
@@ -148,6 +152,7 @@ export class DestinationStep extends FormStepView {
           ? ''
           : 'No console answered on this network: start one, or give its address (F5 looks again).';
       if (choices.length === 1 && draft.console === '') this.#address.value = choices[0]!.value;
+      this.#found.value = draft.console;
     } catch (error) {
       if (signal.aborted) return;
       this.#consoleNote.text = error instanceof Error ? error.message : String(error);

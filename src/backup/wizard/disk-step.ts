@@ -204,8 +204,13 @@ export class DiskStep implements StepView {
       this.#problem = '';
       this.#all = await this.#context.parts.disks();
       this.#disks.setRows(this.#all.filter(isUsable));
-      if (this.#context.draft.disk !== '') this.#disks.moveTo(this.#context.draft.disk);
-      this.#changeDisk(host);
+      const { draft } = this.#context;
+      this.#disks.moveTo(draft.disk);
+      // What was chosen of the same disk before stays, and what the boot parameters said of any.
+      const isOther = draft.disk !== '' && this.#disks.current?.name !== draft.disk;
+      draft.disk = this.#disks.current?.name ?? '';
+      if (isOther) this.#changeDisk(host);
+      else this.#readCurrent(host);
     } catch (error) {
       this.#problem = errorLine(error);
     }
@@ -264,7 +269,8 @@ export class DiskStep implements StepView {
     if (layout === undefined || draft.disk !== this.#disks.current?.name) return;
     this.#partitions.setRows(layout.partitions);
     draft.partitions = layout.partitions.map(({ number }) => number);
-    this.#choose(draft.chosen.length > 0 ? draft.chosen : draft.partitions);
+    const kept = draft.chosen.filter((number) => draft.partitions.includes(number));
+    this.#choose(kept.length > 0 ? kept : draft.partitions);
   }
 
   #choose(numbers: readonly number[]): void {

@@ -27,6 +27,8 @@ export interface StepView {
   onShown?(host: AnyHost, signal: AbortSignal): void;
   /** Work before the step is left for the next one; a text says why it may not be left. */
   beforeNext?(signal: AbortSignal): Promise<string>;
+  /** Next was refused: problems are shown at their fields; returns one that has no field. */
+  showProblems?(): string;
 }
 
 /** A step that is a form: a field's problem is shown once it was touched, all of them after Next was refused. */
@@ -66,10 +68,9 @@ export abstract class FormStepView implements StepView {
     return used;
   }
 
-  /** Next was refused. */
-  showProblems(): void {
+  showProblems(): string {
     for (const field of this.form.fields) this.#touched.add(field.name);
     const problems = draftProblems(this.context.draft).filter(({ step }) => step === this.step);
-    this.form.setProblems(problems);
+    return this.form.setProblems(problems)[0]?.message ?? '';
   }
 }
