@@ -13,6 +13,16 @@ if (changes > 0) {
     fake.jobs = [fakeDeployment(deployed, { targets })];
   }, 1000 / changes).unref();
 }
+if (process.env.FAKE_CRASH === '1') {
+  const { call } = fake;
+  fake.call = (name, params) => {
+    if (name === 'job.history')
+      setTimeout(() => {
+        throw new Error('a crash on purpose');
+      });
+    return call(name, params);
+  };
+}
 const left = await runConsoleTui({
   api: fake,
   input: process.stdin,

@@ -26,6 +26,8 @@ interface Run extends Style {
   text: string;
 }
 
+const STYLE_KEYS = ['fg', 'bg', 'bold', 'underline', 'inverse'] as const;
+
 const PLAIN: Style = { fg: undefined, bg: undefined, bold: false, underline: false, inverse: false };
 
 /** @param text lines with SGR sequences. */
@@ -59,7 +61,9 @@ function parseLine(line: string, start: Style): { runs: Run[]; style: Style } {
     const codes = /^\x1b\[([0-9;]*)m$/.exec(part)?.[1];
     if (codes !== undefined) style = applyCodes(style, codes.split(';').map(Number));
     else if (part !== '' && !/^[\x1b\x0e\x0f]/.test(part)) {
-      runs.push({ ...style, column, text: part });
+      const last = runs.at(-1);
+      if (last !== undefined && STYLE_KEYS.every((key) => last[key] === style[key])) last.text += part;
+      else runs.push({ ...style, column, text: part });
       column += part.length;
     }
   }
