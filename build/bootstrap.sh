@@ -49,7 +49,7 @@ tcpdump               : packet captures of failed tests
 tmux                  : a real terminal for the tests of the screens
 python3-minimal       : an independent reader of the image format
 chromium              : the web view and the report in a real browser
-fonts-dejavu-core     : letters in the browser's pictures
+fonts-dejavu-core     : letters for the browser
 '
 
 missing=()
