@@ -83,7 +83,7 @@ export async function runConsole(options: ConsoleOptions): Promise<void> {
     defaultTemplatesDir: paths.templates,
     ownPorts: () => ownPorts,
   });
-  const network = await findNetwork(options.interface ?? (settings.get().interface || undefined));
+  const network = await findNetwork(options.interface, settings.get().interface);
   const identity = await openIdentity(paths.identity, { name, logger });
   const store = stack.use(ConsoleStore.open(paths.database, { logger }));
   await chmod(paths.database, 0o600);
@@ -245,9 +245,16 @@ async function prepareFolders(paths: ConsolePaths, logger: Logger): Promise<void
   }
 }
 
-async function findNetwork(wanted: string | undefined): Promise<ConsoleNetwork> {
+async function findNetwork(given: string | undefined, saved: string): Promise<ConsoleNetwork> {
   const routes = await readFile('/proc/net/route', 'utf8').catch(() => '');
-  return chooseNetwork({ interfaces: networkInterfaces(), routes, wanted });
+  const wanted = given ?? (saved === '' ? undefined : saved);
+  try {
+    return chooseNetwork({ interfaces: networkInterfaces(), routes, wanted });
+  } catch (cause) {
+    if (given !== undefined || saved === '') throw cause;
+    const why = `${errorLine(cause)}; the settings name it: start with another --interface, then change them`;
+    throw new TdError('not-found', why, { cause });
+  }
 }
 
 async function servedImage(library: ImageLibrary, name: string): Promise<ServedImage | undefined> {

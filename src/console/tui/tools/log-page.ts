@@ -3,7 +3,6 @@ import { cutText } from '../../../lib/tui/cell-text.ts';
 import { Form } from '../../../lib/tui/form.ts';
 import { FormPage, runAction } from '../../../lib/tui/form-page.ts';
 import type { KeyPress, Line, Page, PageHost, PageKey, PageSize, Tone } from '../../../lib/tui/page.ts';
-import { poll } from '../../../lib/tui/poll.ts';
 import { Table, type TableColumn } from '../../../lib/tui/table.ts';
 import { TextField } from '../../../lib/tui/text-field.ts';
 import { TextPage } from '../../../lib/tui/text-page.ts';
@@ -11,6 +10,7 @@ import type { ConsoleApi, LogFilter } from '../../console-api.ts';
 import type { ConsoleEvent } from '../../store.ts';
 import { pathField } from './path-field.ts';
 import { PickPage } from './pick-page.ts';
+import { WhileShown } from './while-shown.ts';
 
 const LOOK_INTERVAL_MS = 1000;
 const EVENTS_MAX = 2000;
@@ -28,7 +28,7 @@ export class LogPage implements Page {
   readonly #folder: string;
   readonly #table: Table<ConsoleEvent>;
   #filter: Filter = {};
-  #hidden = new AbortController();
+  readonly #shown = new WhileShown(LOOK_INTERVAL_MS, () => this.#look());
   #events: ConsoleEvent[] = [];
   #problem = '';
   /** The newest line stays in view until the person goes up. */
@@ -46,12 +46,11 @@ export class LogPage implements Page {
   }
 
   onShown(host: PageHost): void {
-    this.#hidden = new AbortController();
-    void poll(host, { intervalMs: LOOK_INTERVAL_MS, signal: this.#hidden.signal, work: () => this.#look() });
+    this.#shown.start(host);
   }
 
   onHidden(): void {
-    this.#hidden.abort();
+    this.#shown.stop();
   }
 
   render(size: PageSize): Line[] {

@@ -5,10 +5,10 @@ import { Form } from '../../../lib/tui/form.ts';
 import { FormPage, runAction } from '../../../lib/tui/form-page.ts';
 import { Note } from '../../../lib/tui/note-field.ts';
 import type { KeyPress, Line, Page, PageHost, PageKey, PageSize } from '../../../lib/tui/page.ts';
-import { poll } from '../../../lib/tui/poll.ts';
 import { Table } from '../../../lib/tui/table.ts';
 import type { ConsoleApi, UsbStick } from '../../console-api.ts';
 import { ExportPage, runExport, startFields } from './export-page.ts';
+import { WhileShown } from './while-shown.ts';
 
 const LOOK_INTERVAL_MS = 2000;
 const CONTENTS_SHOWN_MAX = 6;
@@ -21,7 +21,7 @@ export class StickPage implements Page {
   readonly #api: ConsoleApi;
   readonly #folder: string;
   readonly #table: Table<UsbStick>;
-  #hidden = new AbortController();
+  readonly #shown = new WhileShown(LOOK_INTERVAL_MS, () => this.#look());
   #problem = '';
   #isRead = false;
 
@@ -41,12 +41,11 @@ export class StickPage implements Page {
   }
 
   onShown(host: PageHost): void {
-    this.#hidden = new AbortController();
-    void poll(host, { intervalMs: LOOK_INTERVAL_MS, signal: this.#hidden.signal, work: () => this.#look() });
+    this.#shown.start(host);
   }
 
   onHidden(): void {
-    this.#hidden.abort();
+    this.#shown.stop();
   }
 
   render(size: PageSize): Line[] {

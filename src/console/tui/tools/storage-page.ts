@@ -3,11 +3,11 @@ import { formatBytes } from '../../../lib/progress.ts';
 import { wrapText } from '../../../lib/tui/cell-text.ts';
 import { runAction } from '../../../lib/tui/form-page.ts';
 import type { KeyPress, Line, Page, PageHost, PageKey, PageSize } from '../../../lib/tui/page.ts';
-import { poll } from '../../../lib/tui/poll.ts';
 import { Table } from '../../../lib/tui/table.ts';
 import type { ConsoleApi, StoragePlace } from '../../console-api.ts';
 import { AddSharePage } from '../wizard/add-share-page.ts';
 import { browsePath } from './path-field.ts';
+import { WhileShown } from './while-shown.ts';
 
 const LOOK_INTERVAL_MS = 5000;
 
@@ -17,7 +17,7 @@ export class StoragePage implements Page {
   readonly helpTopic = 'image-storage';
   readonly #api: ConsoleApi;
   readonly #table: Table<StoragePlace>;
-  #hidden = new AbortController();
+  readonly #shown = new WhileShown(LOOK_INTERVAL_MS, () => this.#look());
   #problem = '';
   #isRead = false;
 
@@ -41,12 +41,11 @@ export class StoragePage implements Page {
   }
 
   onShown(host: PageHost): void {
-    this.#hidden = new AbortController();
-    void poll(host, { intervalMs: LOOK_INTERVAL_MS, signal: this.#hidden.signal, work: () => this.#look() });
+    this.#shown.start(host);
   }
 
   onHidden(): void {
-    this.#hidden.abort();
+    this.#shown.stop();
   }
 
   render(size: PageSize): Line[] {
