@@ -55,7 +55,7 @@ export function draftProblems(draft: NetworkDraft): Partial<Record<keyof Network
   }
   const address = addressProblem(draft.address.trim(), prefix);
   if (address !== '') problems.address = address;
-  const gateway = gatewayProblem(draft, prefix);
+  const gateway = gatewayProblem(draft, address === '' ? prefix : undefined);
   if (gateway !== '') problems.gateway = gateway;
   const servers = dnsOf(draft.dns);
   if (servers.length > DNS_MAX || !servers.every(isIpv4)) {
@@ -75,6 +75,7 @@ function addressProblem(address: string, prefix: number | undefined): string {
   return '';
 }
 
+/** @param prefix undefined while address and mask are not right: nothing can be compared with them. */
 function gatewayProblem(draft: NetworkDraft, prefix: number | undefined): string {
   const gateway = draft.gateway.trim();
   const address = draft.address.trim();

@@ -121,8 +121,11 @@ export class DiskStep implements StepView {
 
   async beforeNext(): Promise<string> {
     const current = this.#current;
-    if (current?.contents === undefined)
-      return current?.problem || 'The disk is still being read; wait a moment';
+    if (current?.contents === undefined) {
+      return current?.problem
+        ? 'This disk cannot be backed up; choose another one'
+        : 'The disk is still being read; wait a moment';
+    }
     const { problems } = current.contents;
     if (problems.length === 0 || this.#context.draft.force || this.#wrongChosen().length === 0) return '';
     return 'See the problem above; correct it, leave that partition out, or press F4 to take it as it is';
