@@ -84,6 +84,8 @@ class Preos {
   readonly #power: Power;
   readonly #signal: AbortSignal;
   readonly #runner: RoleRunner;
+  /** Somebody is here, so nothing is done for nobody any more. */
+  #isAttended = false;
   #isOver = false;
 
   constructor(parts: PreosParts) {
@@ -132,11 +134,13 @@ class Preos {
   /** Answers undefined when the choice was no role and has been done. */
   async #menu(problems: readonly string[], isFirst: boolean): Promise<RoleName | undefined> {
     const { timeout } = this.#start.params;
-    using countdown = timeout === undefined || !isFirst ? undefined : new Countdown(timeout);
+    using countdown =
+      timeout === undefined || !isFirst || this.#isAttended ? undefined : new Countdown(timeout);
     const dialog = modeDialog({ problems, countdown });
     const signals = countdown === undefined ? [this.#signal] : [this.#signal, countdown.over];
     try {
       const { result, terminal } = await this.#screen.present(dialog, { signal: AbortSignal.any(signals) });
+      this.#isAttended = true;
       if (result in ROLE_TITLES) return result as RoleName;
       await this.#doNow(result as Exclude<MenuChoice, RoleName>, terminal);
       return undefined;

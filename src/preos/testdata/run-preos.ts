@@ -1,4 +1,4 @@
-import { mkdtemp, readlink, writeFile } from 'node:fs/promises';
+import { mkdtemp, readlink, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sleep } from '../../lib/clock.ts';
@@ -61,3 +61,4 @@ await runPreos({
     runProgram: async () => ({ code: 0, stdout: '', stderr: '' }),
   },
 });
+await rm(dir, { recursive: true, force: true });

@@ -31,7 +31,8 @@ await runBackupTerminal({
   signal,
   runRequest: async (request, { screen, signal: cancel }) => {
     attempts += 1;
-    for (let percent = 0; percent < 100; percent += 10) {
+    // The second attempt goes on until it is cancelled.
+    for (let percent = 0; percent < 100; percent += attempts === 2 ? 0 : 10) {
       screen.show({
         title: 'Backup agent',
         rows: [
