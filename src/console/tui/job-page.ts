@@ -30,6 +30,8 @@ const HEAD_ROWS = 5;
 /** About the computer under the cursor, below it. */
 const FOOT_ROWS = 3;
 
+const NAMES_SHOWN_MAX = 20;
+
 /** Failed first: those are what a person has to look at. */
 const ORDER: Readonly<Record<string, number>> = { failed: 0, 'lost contact': 1, cancelled: 2, done: 4 };
 
@@ -197,11 +199,12 @@ export class JobPage implements Page {
 
   async #retry(host: PageHost): Promise<void> {
     const failed = this.#failed();
-    const names = failed.map(({ name }) => name).join(', ');
+    const more = failed.length > NAMES_SHOWN_MAX ? ` and ${failed.length - NAMES_SHOWN_MAX} more` : '';
+    const names = failed.slice(0, NAMES_SHOWN_MAX).map(({ name }) => name);
     if (
       !(await host.confirm(
         'Retry failed',
-        `Deploy again to ${failed.length} that failed or were cancelled?\n\n${names}`,
+        `Deploy again to ${failed.length} that failed or were cancelled?\n\n${names.join(', ')}${more}`,
       ))
     )
       return;

@@ -4,8 +4,13 @@ import { TextField } from './text-field.ts';
 
 const TEXT_COLUMNS_MAX = 90;
 
-function textLines(text: string, columns: number): string[] {
-  return wrapText(text, Math.min(TEXT_COLUMNS_MAX, columns - 4)).map((line) => `  ${line}`);
+/** What a question needs below its text. */
+const ANSWER_ROWS = 6;
+
+function textLines(text: string, size: PageSize): string[] {
+  const lines = wrapText(text, Math.min(TEXT_COLUMNS_MAX, size.columns - 4)).map((line) => `  ${line}`);
+  const max = Math.max(1, size.rows - ANSWER_ROWS);
+  return lines.length > max ? [...lines.slice(0, max - 1), '  …'] : lines;
 }
 
 /** A few words that are read and left. */
@@ -23,7 +28,7 @@ export class MessagePage implements Page {
   }
 
   render(size: PageSize): Line[] {
-    const lines = textLines(this.#text, size.columns);
+    const lines = textLines(this.#text, size);
     return ['', ...lines.map((text): Line => (this.#bad ? [{ text, tone: 'bad' }] : text))];
   }
 
@@ -53,7 +58,7 @@ export class ConfirmPage implements Page<boolean> {
   }
 
   render(size: PageSize): Line[] {
-    const lines: Line[] = ['', ...textLines(this.#text, size.columns), ''];
+    const lines: Line[] = ['', ...textLines(this.#text, size), ''];
     if (this.#typed === undefined) return lines;
     lines.push(
       [{ text: '  Type ' }, { text: this.#typed, tone: 'key' }, { text: ' to confirm, then Enter.' }],
@@ -67,7 +72,7 @@ export class ConfirmPage implements Page<boolean> {
 
   cursor(size: PageSize): CellPlace | undefined {
     if (this.#typed === undefined) return undefined;
-    return { row: textLines(this.#text, size.columns).length + 4, column: 2 + this.#field.cursor(40).column };
+    return { row: textLines(this.#text, size).length + 4, column: 2 + this.#field.cursor(40).column };
   }
 
   keys(): readonly PageKey[] {

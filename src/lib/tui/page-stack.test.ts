@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { silentLog } from '../log.ts';
+import { ConfirmPage } from './message-page.ts';
 import type { KeyPress, Page, PageHost } from './page.ts';
 import { PageStack } from './page-stack.ts';
 import { press } from './testdata/fake-host.ts';
@@ -101,6 +102,15 @@ describe('the pages', () => {
     const typed = page.host?.confirm('Sure?', 'text', { typed: '42' });
     for (const key of ['y', 'enter', 'backspace', '4', '2', 'enter']) pages.onKey(press(key));
     expect(await typed).toBe(true);
+  });
+
+  it('keep the answer of a question in sight, however long its text is', () => {
+    const page = new ConfirmPage('Erase', 'word '.repeat(500), { typed: '42' });
+    const size = { columns: 70, rows: 16 };
+    const lines = page.render(size);
+    expect(lines.length).toBeLessThanOrEqual(size.rows);
+    expect(JSON.stringify(lines)).toContain('to confirm, then Enter');
+    expect(page.cursor(size)?.row).toBe(lines.length - 1);
   });
 
   it('stop opening when one opens itself for ever', async () => {

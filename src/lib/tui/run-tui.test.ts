@@ -163,6 +163,18 @@ describe('pages on a terminal', () => {
     expect(terminal.take()).toContain('always-the-same');
   });
 
+  it('leave pictures out while the line is busy, and show the newest one then', async () => {
+    const { terminal } = await start();
+    terminal.take();
+    Object.defineProperty(terminal.output, 'writableLength', { value: 1, configurable: true });
+    for (let i = 0; i < 8; i += 1) terminal.input.write('x');
+    await settle(150);
+    expect(terminal.take()).toBe('');
+    Object.defineProperty(terminal.output, 'writableLength', { value: 0, configurable: true });
+    await settle(150);
+    expect(terminal.take()).toMatch(/8\x1b8$/);
+  });
+
   it('say so when one cannot be drawn, and go on', async () => {
     const { terminal, page } = await start();
     page.broken = true;

@@ -81,7 +81,6 @@ class Tui<Result> {
   #drawnAtMs = Number.NEGATIVE_INFINITY;
   #frame: NodeJS.Timeout | undefined;
   #escape: NodeJS.Timeout | undefined;
-  #waitsForDrain = false;
   #gone = false;
   /** Takes what is written in a crash, when only one synchronous write is left. */
   #lastWords: string[] | undefined;
@@ -109,7 +108,6 @@ class Tui<Result> {
       this.#listen(input, event, () => this.#hangUp());
     }
     this.#listen(output, 'error', () => this.#hangUp());
-    this.#listen(output, 'drain', () => this.#onDrain());
     this.#listen(output, 'resize', () => this.#checkSize());
     this.#listen(process, 'SIGHUP', () => this.#hangUp());
     this.#listen(process, 'uncaughtExceptionMonitor', (error) => this.#crashed(error));
@@ -156,7 +154,7 @@ class Tui<Result> {
     const { output } = this.#options;
     if (this.#lastWords !== undefined) this.#lastWords.push(text);
     else if (this.#gone || text === '') return;
-    else if (!output.write(text)) this.#waitsForDrain = true;
+    else output.write(text);
   }
 
   #onBytes(bytes: Buffer): void {
@@ -189,15 +187,14 @@ class Tui<Result> {
   #draw(): void {
     clearTimeout(this.#frame);
     this.#frame = undefined;
-    // A slow line gets the newest picture when it is through with the last one.
-    if (this.#screen === undefined || this.#waitsForDrain) return;
+    if (this.#screen === undefined) return;
     this.#drawnAtMs = performance.now();
+    if ((this.#options.output.writableLength ?? 0) > 0) {
+      // A slow line gets the newest picture when it is through with the last one.
+      this.#schedule();
+      return;
+    }
     this.#screen.draw(this.#picture());
-  }
-
-  #onDrain(): void {
-    this.#waitsForDrain = false;
-    this.#schedule();
   }
 
   #picture(): ScreenPicture {
