@@ -92,6 +92,8 @@ export interface Folder {
   freeBytes: number;
   writable: boolean;
   entries: FolderEntry[];
+  /** Image storage that is mounted: where a person most likely wants to go. */
+  places?: { name: string; path: string }[];
 }
 
 /** A place for images: a folder of this computer, a USB disk, or a share. */

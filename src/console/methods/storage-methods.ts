@@ -25,7 +25,9 @@ export function storageMethods({ storages }: { storages: Storages }): RpcMethods
     'storage.default': async ({ params }) => storages.setDefault(checked(placeId, params).id),
     browse: async ({ params }) => {
       const { path, suffix } = checked(browseParams, params);
-      return browseFolder(path, suffix === undefined ? {} : { suffix });
+      const folder = await browseFolder(path, suffix === undefined ? {} : { suffix });
+      const ready = (await storages.list()).filter((place) => place.path !== '' && place.problem === '');
+      return { ...folder, places: ready.map((place) => ({ name: place.id, path: place.path })) };
     },
   };
 }

@@ -11,6 +11,8 @@ export interface BrowsedFolder {
   freeBytes: number;
   writable: boolean;
   entries: { name: string; kind: 'folder' | 'file'; sizeBytes: number; changedAt: string }[];
+  /** Folders to jump to from everywhere. */
+  places?: { name: string; path: string }[];
 }
 
 export interface BrowsePageOptions {
@@ -66,7 +68,13 @@ export class BrowsePage implements Page<string> {
   render(size: PageSize): Line[] {
     const folder = this.#folder;
     const path = cutText(folder?.path ?? this.#options.path, size.columns - 24);
-    const free = folder === undefined ? '' : `  ${formatBytes(folder.freeBytes)} free`;
+    const place = folder?.places?.find(
+      (one) => folder.path === one.path || folder.path.startsWith(`${one.path}/`),
+    );
+    const free =
+      folder === undefined
+        ? ''
+        : `  ${formatBytes(folder.freeBytes)} free${place === undefined ? '' : ` in storage ${place.name}`}`;
     const lines: Line[] = [
       '',
       [
@@ -85,10 +93,12 @@ export class BrowsePage implements Page<string> {
   }
 
   keys(): readonly PageKey[] {
+    const places = this.#folder?.places?.length ? [{ key: 'F3', label: 'Next storage' }] : [];
     const choose = this.#options.choose === 'folder' ? [{ key: 'F2', label: 'Choose this folder' }] : [];
     return [
       { key: 'Enter', label: this.#options.choose === 'file' ? 'Open or choose' : 'Open' },
       { key: 'Backspace', label: 'Up' },
+      ...places,
       ...choose,
       { key: 'Esc', label: 'Back' },
     ];
@@ -98,10 +108,19 @@ export class BrowsePage implements Page<string> {
     if (key.name === 'escape') host.close();
     else if (this.#folder === undefined || this.#table.onKey(key)) return;
     else if (key.name === 'enter') this.#enter(host);
+    else if (key.name === 'f3') this.#nextPlace(host);
     else if (key.name === 'f2' && this.#options.choose === 'folder') host.close(this.#folder.path);
     else if ((key.name === 'backspace' || key.name === 'left') && this.#folder.parent !== undefined) {
       void this.#go(this.#folder.parent, host);
     }
+  }
+
+  /** From place to place and round again. */
+  #nextPlace(host: PageHost<string>): void {
+    const { path, places = [] } = this.#folder!;
+    const at = places.findIndex((place) => path === place.path || path.startsWith(`${place.path}/`));
+    const next = places[(at + 1) % places.length];
+    if (next !== undefined) void this.#go(next.path, host);
   }
 
   #enter(host: PageHost<string>): void {

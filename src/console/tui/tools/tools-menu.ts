@@ -31,8 +31,12 @@ export function toolEntries(api: ConsoleApi): ToolEntry[] {
     });
   const status = () => api.call('status', {});
   const settings = () => api.call('settings', {});
+  const mainStorage = async () => {
+    const place = (await api.call('storage.list', {})).find((one) => one.isDefault);
+    return place === undefined || place.path === '' ? (await status()).imagesDir : place.path;
+  };
   const exportPage = (kind: ExportKind) => async () =>
-    new ExportPage(api, { kind, folder: (await status()).imagesDir });
+    new ExportPage(api, { kind, folder: await mainStorage() });
   const both = async () => ({ settings: await settings(), status: await status() });
   return [
     entry('Export Backup Agent', 'ISO that takes the image of a master', 'export')(exportPage('backup-iso')),
@@ -43,13 +47,13 @@ export function toolEntries(api: ConsoleApi): ToolEntry[] {
       'Make USB stick',
       'Write a stick, or its image file',
       'usb-stick',
-    )(async () => new StickPage(api, { folder: (await status()).imagesDir })),
+    )(async () => new StickPage(api, { folder: await mainStorage() })),
     entry('Check image', 'Is an image whole and undamaged?', 'check-image')(() => new CheckImagePage(api)),
     entry(
       'View log',
       'What happened, live',
       'log',
-    )(async () => new LogPage(api, { folder: (await status()).dataDir })),
+    )(async () => new LogPage(api, { folder: await mainStorage() })),
     entry(
       'Set template path',
       'Where templates are saved',

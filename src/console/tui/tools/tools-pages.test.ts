@@ -278,7 +278,7 @@ describe('log', () => {
     expect(called('log').at(-1)).toMatchObject(filter);
     golden('log-filtered');
     await driver.press('f2', 'f2');
-    expect(called('log.save')).toEqual([{ ...filter, path: '/var/lib/totaldeploy/totaldeploy-log.txt' }]);
+    expect(called('log.save')).toEqual([{ ...filter, path: '/srv/images/totaldeploy-log.txt' }]);
     expect(driver.screen()).toContain('2 lines are in');
   });
 
