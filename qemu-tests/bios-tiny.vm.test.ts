@@ -33,6 +33,7 @@ describe('MBR disk, BIOS network start, two targets in one session', () => {
       name: 'bios-tiny',
       reproduce: 'npx vitest run --config qemu-tests/vitest.config.ts bios-tiny',
       igmpSnooping: true,
+      mtuBytes: 1500,
     });
     console = await lab.startConsole();
     const backup = {

@@ -4,6 +4,7 @@ import { dnsmasqConfig, sentFiles, tftpEntryName } from './dnsmasq-config.ts';
 const PLAN = {
   interface: 'br0',
   prefix: '10.77.0',
+  mtuBytes: 9000,
   tftpRoot: '/t/tftp',
   leasePath: '/t/leases',
   hosts: [
@@ -16,6 +17,7 @@ describe('dnsmasq configuration', () => {
   it('answers known computers only and offers a boot file to those with a tree', () => {
     const lines = dnsmasqConfig(PLAN).split('\n');
     expect(lines).toContain('dhcp-range=10.77.0.100,static,255.255.255.0,1h');
+    expect(lines).toContain('dhcp-option=option:mtu,9000');
     expect(lines).toContain('dhcp-host=52:54:00:00:00:01,set:pxe,10.77.0.11');
     expect(lines).toContain('dhcp-host=52:54:00:00:00:02,10.77.0.12');
     expect(lines).toContain('dhcp-boot=tag:pxe,tag:bios,boot/pxeboot.com');

@@ -12,6 +12,8 @@ export interface DnsmasqPlan {
   interface: string;
   /** First three numbers of the network, e.g. `10.77.0`. */
   prefix: string;
+  /** Given to all as DHCP option 26. */
+  mtuBytes: number;
   hosts: readonly PxeHost[];
   /** Folder with one entry per computer, see {@link tftpEntryName}. */
   tftpRoot: string;
@@ -45,6 +47,7 @@ export function dnsmasqConfig(plan: DnsmasqPlan): string {
     'bind-interfaces',
     `dhcp-range=${plan.prefix}.100,static,255.255.255.0,1h`,
     `dhcp-leasefile=${plan.leasePath}`,
+    `dhcp-option=option:mtu,${plan.mtuBytes}`,
     'dhcp-authoritative',
     'dhcp-no-override',
     'no-ping', // offers otherwise take three seconds

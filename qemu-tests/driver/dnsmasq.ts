@@ -32,7 +32,15 @@ export class Dnsmasq implements AsyncDisposable {
     const configPath = join(options.workDir, 'dnsmasq.conf');
     const leasePath = join(options.workDir, 'leases');
     const prefix = network.host.split('.').slice(0, 3).join('.');
-    const plan = { interface: TestNetwork.BRIDGE, prefix, hosts: options.hosts, tftpRoot, leasePath };
+    const { mtuBytes } = network;
+    const plan = {
+      interface: TestNetwork.BRIDGE,
+      prefix,
+      mtuBytes,
+      hosts: options.hosts,
+      tftpRoot,
+      leasePath,
+    };
     await writeFile(configPath, dnsmasqConfig(plan));
     const args = ['--no-daemon', '--user=root', `--conf-file=${configPath}`];
     const { namespace } = network;

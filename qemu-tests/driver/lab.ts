@@ -21,6 +21,8 @@ export interface LabOptions {
   /** The command that runs the same again. */
   reproduce: string;
   igmpSnooping?: boolean;
+  /** Default 9000. */
+  mtuBytes?: number;
 }
 
 /** A machine in a lab: its cards are named by MAC and get a port of the lab's switch each. */
@@ -59,8 +61,9 @@ export class Lab implements AsyncDisposable {
       forget();
     });
     const capturePath = join(dir, 'network.pcap');
-    const igmpSnooping = options.igmpSnooping ?? false;
-    const network = stack.use(await TestNetwork.create({ capturePath, igmpSnooping }));
+    const { igmpSnooping = false, mtuBytes } = options;
+    const mtu = mtuBytes === undefined ? {} : { mtuBytes };
+    const network = stack.use(await TestNetwork.create({ capturePath, igmpSnooping, ...mtu }));
     return new Lab(options, { dir, network, stack: stack.move() });
   }
 

@@ -21,23 +21,33 @@ export interface NetworkOptions {
   address?: string;
   /** The bridge forwards multicast only to ports that asked for it, as managed switches do; default false. */
   igmpSnooping?: boolean;
+  /** Default 9000: a frame costs a machine in software nearly as much as the bytes in it. */
+  mtuBytes?: number;
   /** Writes all traffic to this file. */
   capturePath?: string;
 }
+
+const MTU_BYTES_DEFAULT = 9000;
 
 /** A network of the test's own: a namespace with a bridge, to which machines connect by taps. */
 export class TestNetwork implements AsyncDisposable {
   static readonly BRIDGE = 'br0';
   readonly namespace: string;
   readonly address: string;
+  /** Of the bridge and of every tap; machines learn it from the DHCP server. */
+  readonly mtuBytes: number;
   readonly capturePath: string | undefined;
   readonly #forget: () => void;
   #capture: ChildProgram | undefined;
   #taps = 0;
 
-  private constructor(namespace: string, options: { address: string; capturePath: string | undefined }) {
+  private constructor(
+    namespace: string,
+    options: { address: string; mtuBytes: number; capturePath: string | undefined },
+  ) {
     this.namespace = namespace;
     this.address = options.address;
+    this.mtuBytes = options.mtuBytes;
     this.capturePath = options.capturePath;
     this.#forget = onInterrupt(() => spawnSync('ip', ['netns', 'del', namespace], { stdio: 'ignore' }));
   }
@@ -49,7 +59,8 @@ export class TestNetwork implements AsyncDisposable {
     const namespace = `tdlab-${process.pid}-${lastNumber}`;
     const address = options.address ?? '10.77.0.1/24';
     await run('ip', ['netns', 'add', namespace]);
-    const network = new TestNetwork(namespace, { address, capturePath: options.capturePath });
+    const { mtuBytes = MTU_BYTES_DEFAULT, capturePath } = options;
+    const network = new TestNetwork(namespace, { address, mtuBytes, capturePath });
     try {
       await network.#setUp(options.igmpSnooping ?? false);
       return network;
@@ -68,7 +79,7 @@ export class TestNetwork implements AsyncDisposable {
     const snooping = igmpSnooping ? '1' : '0';
     const bridge = ['type', 'bridge', 'stp_state', '0', 'forward_delay', '0', 'mcast_snooping', snooping];
     await this.ip(['link', 'set', 'lo', 'up']);
-    await this.ip(['link', 'add', TestNetwork.BRIDGE, ...bridge]);
+    await this.ip(['link', 'add', TestNetwork.BRIDGE, 'mtu', String(this.mtuBytes), ...bridge]);
     if (igmpSnooping) {
       await this.ip(['link', 'set', TestNetwork.BRIDGE, 'type', 'bridge', 'mcast_querier', '1']);
     }
@@ -92,7 +103,7 @@ export class TestNetwork implements AsyncDisposable {
     this.#taps += 1;
     const tap = `tap${this.#taps}`;
     await this.ip(['tuntap', 'add', 'dev', tap, 'mode', 'tap']);
-    await this.ip(['link', 'set', tap, 'master', TestNetwork.BRIDGE, 'up']);
+    await this.ip(['link', 'set', tap, 'mtu', String(this.mtuBytes), 'master', TestNetwork.BRIDGE, 'up']);
     return tap;
   }
 

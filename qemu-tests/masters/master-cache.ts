@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { takeBuildLock } from '../../build/build-lock.ts';
 import { CACHE_DIR, ensureDir, MASTERS_DIR } from '../driver/project-paths.ts';
 
 /** What a recipe leaves in the folder it is given: the file itself and facts that tests compare with. */
@@ -33,6 +34,8 @@ export async function cachedMaster<Facts>(recipe: MasterRecipe<Facts>): Promise<
   const key = await recipeKey(recipe);
   const path = join(ensureDir(MASTERS_DIR), `${key}-${recipe.name}`);
   const factsPath = `${path}.json`;
+  // Test files run side by side, and two of them may want the same master.
+  await using _lock = await takeBuildLock(`${path}.lock`);
   if (existsSync(path) && existsSync(factsPath)) {
     return { path, key, facts: JSON.parse(await readFile(factsPath, 'utf8')) as Facts, builtInMs: 0 };
   }
