@@ -5,7 +5,7 @@ import type { AnyHost } from '../../lib/tui/field.ts';
 import { runAction } from '../../lib/tui/form-page.ts';
 import type { KeyPress, Line, Page, PageHost, PageKey, PageSize } from '../../lib/tui/page.ts';
 import { poll } from '../../lib/tui/poll.ts';
-import { percentText, progressSpans } from '../../lib/tui/progress-spans.ts';
+import { percentText, progressSpans, progressText } from '../../lib/tui/progress-spans.ts';
 import { Table } from '../../lib/tui/table.ts';
 import type { ConsoleApi } from '../console-api.ts';
 import type { JobSnapshot } from '../console-core.ts';
@@ -259,10 +259,7 @@ function targetTable(): Table<TargetView> {
       {
         title: 'Progress',
         min: BAR_COLUMNS + 6,
-        text: (row) => {
-          const bar = progressSpans(fraction(row), BAR_COLUMNS).map(({ text }) => text);
-          return `${bar.join('')} ${percentText(fraction(row))}`;
-        },
+        text: (row) => progressText(fraction(row), BAR_COLUMNS),
       },
       { title: 'Rate', min: 9, align: 'right', text: ({ bytesPerSecond }) => rateText(bytesPerSecond) },
       { title: 'Left', min: 5, align: 'right', text: ({ leftSeconds }) => leftText(leftSeconds) },

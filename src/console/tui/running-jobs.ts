@@ -1,4 +1,4 @@
-import { percentText, progressSpans } from '../../lib/tui/progress-spans.ts';
+import { progressText } from '../../lib/tui/progress-spans.ts';
 import { Table } from '../../lib/tui/table.ts';
 import type { JobSnapshot } from '../console-core.ts';
 import {
@@ -28,10 +28,7 @@ export function runningJobsTable(): Table<JobSnapshot> {
       {
         title: 'Progress',
         min: BAR_COLUMNS + 6,
-        text: (job) => {
-          const bar = progressSpans(jobFraction(job), BAR_COLUMNS).map(({ text }) => text);
-          return `${bar.join('')} ${percentText(jobFraction(job))}`;
-        },
+        text: (job) => progressText(jobFraction(job), BAR_COLUMNS),
       },
       { title: 'Rate', min: 9, align: 'right', text: ({ bytesPerSecond }) => rateText(bytesPerSecond) },
       { title: 'Left', min: 5, align: 'right', text: (job) => leftText(jobLeftSeconds(job)) },

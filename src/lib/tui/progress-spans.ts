@@ -10,6 +10,12 @@ export function progressSpans(fraction: number, columns: number, tone: Tone = 'p
   ];
 }
 
+/** Bar and percents as one text, for a cell of a table. */
+export function progressText(fraction: number, barColumns: number): string {
+  const bar = progressSpans(fraction, barColumns).map(({ text }) => text);
+  return `${bar.join('')} ${percentText(fraction)}`;
+}
+
 /** ` 45 %`: five columns. */
 export function percentText(fraction: number): string {
   const share = Number.isFinite(fraction) ? Math.min(1, Math.max(0, fraction)) : 0;

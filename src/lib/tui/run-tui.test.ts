@@ -175,6 +175,36 @@ describe('pages on a terminal', () => {
     expect(terminal.take()).toMatch(/8\x1b8$/);
   });
 
+  it('are not mixed up when there are two terminals', async () => {
+    const first = await start();
+    const second = await start({ term: 'linux' });
+    first.terminal.take();
+    second.terminal.take();
+    first.terminal.input.write('x');
+    await settle();
+    expect([first.page.count, second.page.count]).toEqual([1, 0]);
+    expect(second.terminal.take()).toBe('');
+    first.terminal.input.write('q');
+    await first.ended;
+    second.terminal.input.write('xx');
+    await settle();
+    expect(second.terminal.take()).toContain('2');
+  });
+
+  it('end at once when the terminal was gone or the signal aborted while they were loaded', async () => {
+    const terminal = new Terminal();
+    const stop = new AbortController();
+    const options = {
+      ...{ output: terminal.output, term: 'linux', firstPage: new Counter(), help: {}, title: '' },
+      ...{ signal: stop.signal, logger: silentLog },
+    };
+    terminal.input.destroy();
+    expect(await runTui({ ...options, input: terminal.input as unknown as TuiInput })).toBeUndefined();
+    const ended = runTui({ ...options, input: new Terminal().input as unknown as TuiInput });
+    stop.abort();
+    expect(await ended).toBeUndefined();
+  });
+
   it('say so when one cannot be drawn, and go on', async () => {
     const { terminal, page } = await start();
     page.broken = true;

@@ -121,6 +121,8 @@ class Tui<Result> {
     } catch {
       this.#hangUp();
     }
+    // Both may have come while the drawing part was loaded.
+    if (signal.aborted || (input as { destroyed?: boolean }).destroyed === true) this.#stack.closeAll();
     input.resume();
     this.#draw();
     if (this.#systemSize() === undefined) this.#askSize();
