@@ -128,7 +128,7 @@ describe('the pictures of the pages', () => {
     for (const [name, keys, shown] of pictures) {
       for (const key of keys) await terminal.keys(key);
       await terminal.until(shown);
-      const svg = screenSvg(await terminal.coloured(), size);
+      const svg = screenSvg(await terminal.coloured(), { ...size, title: `TotalDeploy: ${name}` });
       try {
         expectGolden(new URL(`./pictures/${name}.svg`, import.meta.url), svg.trimEnd());
       } catch (error) {

@@ -31,7 +31,7 @@ const STYLE_KEYS = ['fg', 'bg', 'bold', 'underline', 'inverse'] as const;
 const PLAIN: Style = { fg: undefined, bg: undefined, bold: false, underline: false, inverse: false };
 
 /** @param text lines with SGR sequences. */
-export function screenSvg(text: string, size: { columns: number; rows: number }): string {
+export function screenSvg(text: string, size: { columns: number; rows: number; title: string }): string {
   const width = size.columns * CELL_WIDTH + 2 * MARGIN;
   const height = size.rows * CELL_HEIGHT + 2 * MARGIN;
   const parts: string[] = [];
@@ -44,6 +44,7 @@ export function screenSvg(text: string, size: { columns: number; rows: number })
   });
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">`,
+    `<title>${escaped(size.title)}</title>`,
     `<rect width="${width}" height="${height}" rx="8" fill="${BACKGROUND}"/>`,
     `<g font-family="DejaVu Sans Mono, Menlo, Consolas, monospace" font-size="15" xml:space="preserve">`,
     ...parts,
