@@ -4,6 +4,7 @@ import type { ConsoleProcess } from './driver/console-process.ts';
 import { Lab } from './driver/lab.ts';
 import { expectConnected } from './driver/milestones.ts';
 import { ISO_PATH } from './driver/project-paths.ts';
+import type { Vm } from './driver/vm.ts';
 
 const BIOS_MAC = '52:54:00:7d:03:01';
 const SECURE_MAC = '52:54:00:7d:03:02';
@@ -52,6 +53,7 @@ describe('boot media', () => {
       });
       const text = await bios.expectScreen(/Deploy agent/i, 20_000);
       expect(text).toMatch(/TotalDeploy/);
+      await useShell(bios);
       await Promise.all([bios.kill(), secure.kill()]);
     }));
 
@@ -67,3 +69,19 @@ describe('boot media', () => {
       await vm.kill();
     }));
 });
+
+/** Opens the shell from the agent's menu on the serial line, works in it and comes back to the menu. */
+async function useShell(vm: Vm): Promise<void> {
+  const menu = async () => {
+    vm.serial.sendLine('');
+    const [, number] = await vm.expect(/\n(\d+) {2}Shell\r?\n[\s\S]*Number \(.*\): $/, 20_000);
+    return number!;
+  };
+  vm.serial.sendLine(await menu());
+  await vm.expect(/pre-os# $/, 30_000);
+  vm.serial.sendLine('echo $((6 * 7))');
+  await vm.expect(/\n42\r?\npre-os# $/, 20_000);
+  vm.serial.sendLine('exit');
+  await vm.expect(/Press Enter for the menu/, 20_000);
+  await menu();
+}
