@@ -171,7 +171,7 @@ class Preos {
   }
 
   async #openShell(terminal: Terminal): Promise<void> {
-    await this.#screen.lend(terminal, () => (this.#parts.openShell ?? runShell)(terminal.path));
+    await this.#screen.lend(terminal, () => (this.#parts.openShell ?? runShell)(terminal.path, terminal.term));
   }
 
   async #end(action: 'restart' | 'shutdown'): Promise<void> {
