@@ -171,7 +171,9 @@ class Preos {
   }
 
   async #openShell(terminal: Terminal): Promise<void> {
-    await this.#screen.lend(terminal, () => (this.#parts.openShell ?? runShell)(terminal.path, terminal.term));
+    await this.#screen.lend(terminal, () =>
+      (this.#parts.openShell ?? runShell)(terminal.path, terminal.term),
+    );
   }
 
   async #end(action: 'restart' | 'shutdown'): Promise<void> {
