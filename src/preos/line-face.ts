@@ -6,6 +6,10 @@ import { asciiOf } from './screen-text.ts';
 import { newSerialMemory, serialLines } from './serial-lines.ts';
 import type { Terminal } from './terminal.ts';
 
+/** Lines typed so soon after the one that called the menu are its answers. */
+const TYPED_AHEAD_MS = 2000;
+const TYPED_AHEAD_MAX = 8;
+
 /** Why a question went away. */
 export class AnsweredElsewhere extends Error {
   constructor(path: string) {
@@ -25,6 +29,8 @@ export class LineFace implements Face {
   readonly #closed = new AbortController();
   #takeLine: ((line: string) => void) | undefined;
   #isAsking = false;
+  #calledAtMs = Number.NEGATIVE_INFINITY;
+  readonly #typedAhead: string[] = [];
   #lastDialog: Promise<unknown> = Promise.resolve();
 
   constructor(terminal: Terminal, events: FaceEvents & { clock: Clock }) {
@@ -32,8 +38,17 @@ export class LineFace implements Face {
     this.#clock = events.clock;
     this.#removeListener = terminal.onLine((line) => {
       if (this.#takeLine !== undefined) this.#takeLine(line);
-      else if (!this.#isAsking) events.onCall({ kind: 'menu' });
+      else if (this.#clock.nowMs() - this.#calledAtMs < TYPED_AHEAD_MS) this.#keep(line);
+      else if (!this.#isAsking) {
+        this.#calledAtMs = this.#clock.nowMs();
+        events.onCall({ kind: 'menu' });
+      }
     });
+  }
+
+  /** "Enter, 3, Enter" comes faster than the menu does. */
+  #keep(line: string): void {
+    if (line !== '' && this.#typedAhead.length < TYPED_AHEAD_MAX) this.#typedAhead.push(line);
   }
 
   get closed(): AbortSignal {
@@ -61,6 +76,8 @@ export class LineFace implements Face {
       } finally {
         this.#isAsking = false;
         this.#takeLine = undefined;
+        this.#typedAhead.length = 0;
+        this.#calledAtMs = Number.NEGATIVE_INFINITY;
       }
     };
     const result = work();
@@ -98,6 +115,8 @@ export class LineFace implements Face {
       };
       this.#write([`--- ${question.title} ---`, ...question.lines]);
       this.#terminal.write(`${asciiOf(question.prompt)} `);
+      const ahead = this.#typedAhead.shift();
+      if (ahead !== undefined) this.#takeLine(ahead);
     });
   }
 

@@ -214,6 +214,16 @@ describe('runPreos', () => {
     expect(context.signal.aborted).toBe(true);
   });
 
+  it('takes what is typed on a serial line before the menu is there for its answer', async () => {
+    await start('td.mode=agent');
+    await called('agent');
+    serial.type('');
+    serial.type('3');
+    for (let i = 0; i < 100 && shells.length === 0; i += 1) await pause(10);
+    expect(shells).toEqual(['/dev/fake-lines']);
+    leaveShell();
+  });
+
   it('opens menu, shell and restart by keys while a role runs, and stops nothing without a yes', async () => {
     await start('td.mode=agent');
     const { context } = await called('agent');
