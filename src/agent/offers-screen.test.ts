@@ -3,7 +3,7 @@ import type { AgentMessage, Offer } from '../control/messages.ts';
 import type { Dialog, LineIo, Present } from '../lib/dialog.ts';
 import { silentLog } from '../lib/log.ts';
 import type { ScreenView } from '../lib/screen.ts';
-import { FakeTerminal, fakeScreens } from '../preos/fake-terminal.ts';
+import { FakeTerminal, fakeScreens } from '../preos/testdata/fake-terminal.ts';
 import { TtyScreen } from '../preos/tty-screen.ts';
 import type { Machine, MachineDisk } from '../schema/machine.ts';
 import { jobView, waitingView } from './agent-screen.ts';

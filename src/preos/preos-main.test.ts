@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { TdError } from '../lib/errors.ts';
 import type { Page } from '../lib/tui/page.ts';
-import { FakeTerminal, fakeScreens } from './fake-terminal.ts';
 import type { NetworkInterface } from './interfaces.ts';
 import { MenuPage } from './menu-page.ts';
 import { runPreos } from './preos-main.ts';
 import type { BackupRequest, PreosRoles, RoleContext } from './role.ts';
+import { FakeTerminal, fakeScreens } from './testdata/fake-terminal.ts';
 
 const card: NetworkInterface = {
   name: 'eth0',

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import type { Dialog } from '../lib/dialog.ts';
 import { silentLog } from '../lib/log.ts';
 import type { ScreenView } from '../lib/screen.ts';
-import { FakeTerminal, fakeScreens } from './fake-terminal.ts';
 import { MenuPage } from './menu-page.ts';
+import { FakeTerminal, fakeScreens } from './testdata/fake-terminal.ts';
 import { TtyScreen } from './tty-screen.ts';
 
 const view: ScreenView = { title: 'T', rows: [], activity: 'Working', problems: [], hints: [] };

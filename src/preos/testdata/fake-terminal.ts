@@ -1,10 +1,10 @@
 import { PassThrough } from 'node:stream';
-import { plainLine } from '../lib/tui/cell-text.ts';
-import type { KeyPress } from '../lib/tui/page.ts';
-import { PageStack } from '../lib/tui/page-stack.ts';
-import type { TuiOptions } from '../lib/tui/run-tui.ts';
-import type { Terminal } from './terminal.ts';
-import type { TerminalStreams } from './terminal-streams.ts';
+import { plainLine } from '../../lib/tui/cell-text.ts';
+import type { KeyPress } from '../../lib/tui/page.ts';
+import { PageStack } from '../../lib/tui/page-stack.ts';
+import type { TuiOptions } from '../../lib/tui/run-tui.ts';
+import type { Terminal } from '../terminal.ts';
+import type { TerminalStreams } from '../terminal-streams.ts';
 
 const SIZE = { columns: 80, rows: 22 };
 
