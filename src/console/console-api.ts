@@ -22,8 +22,8 @@ export interface ImageDetails {
   disks: DiskLayout[];
   /** By disk: the partitions an administrator would start with (system and active, else all). */
   suggestedPartitions: number[][];
-  /** By disk, in the order of its partitions: used bytes as the capture counted them. */
-  partitionUsedBytes?: number[][];
+  /** By disk, in the order of its partitions: used bytes as the capture counted them; null for one it left out. */
+  partitionUsedBytes: (number | null)[][];
   flaws: string[];
 }
 

@@ -44,6 +44,7 @@ function image(disks: DiskLayout[], changes: Partial<ImageDetails> = {}): ImageD
     ...{ encrypted: false, usedBytes: 20e9, storedBytes: 10e9, firmware: 'uefi', flaws: [] },
     disks,
     suggestedPartitions: disks.map(suggestedPartitions),
+    partitionUsedBytes: [],
     ...changes,
   };
 }

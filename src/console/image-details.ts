@@ -1,5 +1,6 @@
 import type { ImageReader } from '../image/image-reader.ts';
 import type { DiskLayout, FilesystemKind, Partition } from '../schema/disk-layout.ts';
+import type { ImageManifest } from '../schema/image-manifest.ts';
 import type { ImageDetails } from './console-api.ts';
 
 /** Types that only help to start the system: EFI system partition and BIOS boot of GPT, EFI of MBR. */
@@ -15,7 +16,10 @@ const LINUX_KINDS: readonly FilesystemKind[] = ['ext2', 'ext3', 'ext4', 'xfs', '
 const OPAQUE_KINDS: readonly FilesystemKind[] = ['lvm2', 'luks', 'ldm', 'bitlocker'];
 
 /** What the pages say of an image. @param name as it was asked for. */
-export function imageDetails(reader: ImageReader, name: string): ImageDetails {
+export function imageDetails(
+  reader: Pick<ImageReader, 'manifest' | 'path' | 'warnings'>,
+  name: string,
+): ImageDetails {
   const { manifest, path } = reader;
   return {
     name,
@@ -29,8 +33,16 @@ export function imageDetails(reader: ImageReader, name: string): ImageDetails {
     firmware: manifest.source.firmware,
     disks: manifest.disks,
     suggestedPartitions: manifest.disks.map(suggestedPartitions),
+    partitionUsedBytes: partitionUsedBytes(manifest),
     flaws: [...reader.warnings, ...manifest.flaws],
   };
+}
+
+function partitionUsedBytes({ disks, parts }: ImageManifest): (number | null)[][] {
+  const used = new Map(parts.map((part) => [`${part.disk}.${part.partition}`, part.usedBytes]));
+  return disks.map(({ partitions }, disk) =>
+    partitions.map(({ number }) => used.get(`${disk}.${number}`) ?? null),
+  );
 }
 
 /** The system partition and what starts it; every partition where that cannot be told for sure. */

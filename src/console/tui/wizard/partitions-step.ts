@@ -127,8 +127,8 @@ export class PartitionsStep implements WizardStepView {
   #usedText(one: Partition): string {
     const { image } = this.#context;
     const at = this.#table.rows.indexOf(one);
-    const used = image?.partitionUsedBytes?.[this.#shownDisk]?.[at];
-    return used === undefined ? '' : formatBytes(used);
+    const used = image?.partitionUsedBytes[this.#shownDisk]?.[at] ?? null;
+    return used === null ? 'not in it' : formatBytes(used);
   }
 
   #roleText(one: Partition): string {
