@@ -7,7 +7,7 @@ import { usedExtent } from '../image/restore.ts';
 import { sleep } from '../lib/clock.ts';
 import { TdError } from '../lib/errors.ts';
 import type { DiskLayout } from '../schema/disk-layout.ts';
-import type { ImageManifest } from '../schema/image-manifest.ts';
+import { diskNumber, type ImageManifest } from '../schema/image-manifest.ts';
 
 const ATTEMPTS_MAX = 4;
 const FIRST_WAIT_MS = 500;
@@ -69,7 +69,7 @@ export function checkImageParts(
   if (layout === undefined) {
     throw new TdError(
       'invalid',
-      `Cannot use ${what}: it has no disk ${disk}, it holds ${manifest.disks.length}`,
+      `Cannot use ${what}: it has no disk ${diskNumber(disk)}, it holds ${manifest.disks.length}`,
     );
   }
   const extent = usedExtent({ index, manifest }, disk);

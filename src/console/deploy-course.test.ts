@@ -125,8 +125,8 @@ describe('what a job is asked for', () => {
     a.report(deployment);
     expect((await ended).state).toBe('done');
     for (const [asked, reason] of [
-      [{ disk: 2 }, 'it holds 2, counted from 0'],
-      [{ partitions: [3] }, 'partition 3 of disk 0'],
+      [{ disk: 2 }, 'disk 3 of image "test": it holds 2'],
+      [{ partitions: [3] }, 'partition 3 of disk 1'],
     ] as const) {
       const refused = await (await lab.deploy({ image: 'two', ...asked })).ended;
       expect(refused).toMatchObject({ state: 'failed', error: expect.stringContaining(reason) });

@@ -142,7 +142,7 @@ describe('the plan of a deployment', () => {
     });
     expect(Object.fromEntries(found.rows.map((row) => [row.label, row.value]))).toEqual({
       'Master image': 'office (20.0 GB, taken 2026-01-02)',
-      'Disk of the image': '0 (500 GB, GPT)',
+      'Disk of the image': '1 (500 GB, GPT)',
       Partitions: '1 (fat32, 100 MB), 3 (Windows, ntfs, 100 GB); the boot area always',
       'Target computers': 'all that are connected (3 now); waits up to 1:30 for 20',
       'Target disk': 'serial=A',
@@ -190,7 +190,7 @@ describe('the plan of a deployment', () => {
 
   it('has problems where it would be refused', () => {
     expect(plan().problems).toEqual([]);
-    expect(plan({ disk: 1 }).problems).toEqual(['the image has 1 disk, counted from 0: there is no disk 1']);
+    expect(plan({ disk: 1 }).problems).toEqual(['the image has 1 disk: there is no disk 2']);
     expect(plan({ partitions: [3, 9] }).problems).toEqual([
       'partition 9 is not in the image; it has 1, 2, 3, 4, 5',
     ]);

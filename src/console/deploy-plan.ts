@@ -1,5 +1,6 @@
 import { formatBytes, formatSeconds } from '../lib/progress.ts';
 import type { AfterAction } from '../schema/after-action.ts';
+import { diskNumber } from '../schema/image-manifest.ts';
 import type { Template } from '../schema/template.ts';
 import { plural } from './commands/text-table.ts';
 import { type ComputerPlan, computerPlan, type PlannedComputer } from './computer-plan.ts';
@@ -85,7 +86,7 @@ function imageRows(template: Template, image: ImageDetails): Rows {
   const disk = [layout === undefined ? '' : formatBytes(layout.sizeBytes), layout?.table.toUpperCase() ?? ''];
   return [
     { label: 'Master image', value: `${template.image} (${formatBytes(image.usedBytes)}, taken ${taken})` },
-    { label: 'Disk of the image', value: `${template.disk} (${disk.join(', ')})` },
+    { label: 'Disk of the image', value: `${diskNumber(template.disk)} (${disk.join(', ')})` },
     { label: 'Partitions', value: `${partitionWords(template, image)}; the boot area always` },
   ];
 }
@@ -205,7 +206,7 @@ function imageProblems(template: Template, image: ImageDetails): string[] {
   const layout = image.disks[template.disk];
   if (layout === undefined) {
     return [
-      `the image has ${plural(image.disks.length, 'disk')}, counted from 0: there is no disk ${template.disk}`,
+      `the image has ${plural(image.disks.length, 'disk')}: there is no disk ${diskNumber(template.disk)}`,
     ];
   }
   const problems: string[] = [];

@@ -2,6 +2,7 @@ import type { ConsoleMessage } from '../control/messages.ts';
 import type { ImageReader } from '../image/image-reader.ts';
 import { usedExtent } from '../image/restore.ts';
 import { TdError } from '../lib/errors.ts';
+import { diskNumber } from '../schema/image-manifest.ts';
 
 /** The backup GPT: 128 entries of 128 bytes and one header (UEFI 2.10, section 5.3). */
 const GPT_BACKUP_ENTRY_BYTES = 128 * 128;
@@ -28,7 +29,7 @@ export function diskNeeds(image: Pick<ImageReader, 'index' | 'manifest'>, wish: 
   if (disk === undefined) {
     throw new TdError(
       'refused',
-      `Cannot deploy disk ${wish.disk} of image "${name}": it holds ${disks.length}, counted from 0`,
+      `Cannot deploy disk ${diskNumber(wish.disk)} of image "${name}": it holds ${disks.length}`,
     );
   }
   checkPartitions(wish, disk.partitions, name);
@@ -52,6 +53,6 @@ function checkPartitions(wish: DiskWish, there: readonly { number: number }[], n
   if (unknown === undefined) return;
   throw new TdError(
     'refused',
-    `Cannot deploy partition ${unknown} of disk ${wish.disk} of image "${name}": it has ${numbers.join(', ') || 'none'}`,
+    `Cannot deploy partition ${unknown} of disk ${diskNumber(wish.disk)} of image "${name}": it has ${numbers.join(', ') || 'none'}`,
   );
 }

@@ -1,4 +1,5 @@
 import { TdError } from '../lib/errors.ts';
+import { diskNumber } from '../schema/image-manifest.ts';
 import {
   ALIGN_BYTES,
   CHUNK_BYTES_MAX,
@@ -239,7 +240,8 @@ export function encodeIndexHeader(chunkCount: number, placementCount: number): B
 
 /** Why no correct writer makes this placement, or undefined. */
 export function placementProblem({ disk, offsetBytes, rawBytes }: Place): string | undefined {
-  if (!(disk >= 0 && disk < DISKS_MAX)) return `is on disk ${disk}, the limit is ${DISKS_MAX} disks`;
+  if (!(disk >= 0 && disk < DISKS_MAX))
+    return `is on disk ${diskNumber(disk)}, the limit is ${DISKS_MAX} disks`;
   if (!Number.isSafeInteger(offsetBytes) || offsetBytes < 0 || offsetBytes > FILE_BYTES_MAX) {
     return `starts at ${offsetBytes}`;
   }

@@ -1,5 +1,5 @@
 import { TdError } from '../lib/errors.ts';
-import { type ImageManifest, imageManifestSchema } from '../schema/image-manifest.ts';
+import { diskNumber, type ImageManifest, imageManifestSchema } from '../schema/image-manifest.ts';
 import type { ImageIndex } from './chunk-index.ts';
 
 /** The manifest as the JSON bytes that are hashed, compressed and stored. */
@@ -31,7 +31,7 @@ export function checkPlaces(index: ImageIndex, manifest: ImageManifest): void {
     if (offsetBytes + rawBytes > sizeBytes) {
       throw new TdError(
         'invalid',
-        `The image has a block at ${offsetBytes} of disk ${disk}, which has ${sizeBytes} bytes`,
+        `The image has a block at ${offsetBytes} of disk ${diskNumber(disk)}, which has ${sizeBytes} bytes`,
       );
     }
   }

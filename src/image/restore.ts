@@ -1,5 +1,6 @@
 import { TdError } from '../lib/errors.ts';
 import { formatBytes } from '../lib/progress.ts';
+import { diskNumber } from '../schema/image-manifest.ts';
 import type { Placement } from './chunk-index.ts';
 import { decodeVerified } from './codec.ts';
 import { CHUNK_BYTES_MAX } from './image-format.ts';
@@ -27,7 +28,7 @@ export interface DiskTarget {
 }
 
 export interface RestoreOptions {
-  /** Which of the image's disks; default 0. */
+  /** Which of the image's disks, from 0; default 0. */
   disk?: number;
   /** Reads everything back and compares it. */
   verify?: boolean;
@@ -61,7 +62,7 @@ export async function restoreImage(
   const disk = options.disk ?? 0;
   if (reader.manifest.disks[disk] === undefined) {
     const count = reader.manifest.disks.length;
-    throw new TdError('usage', `"${reader.path}" has no disk ${disk}; it holds ${count}, counted from 0`);
+    throw new TdError('usage', `"${reader.path}" has no disk ${diskNumber(disk)}; it holds ${count}`);
   }
   const extent = usedExtent(reader, disk);
   if (extent.endBytes > target.sizeBytes) {

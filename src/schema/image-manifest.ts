@@ -45,6 +45,11 @@ export const imageManifestSchema = z.strictObject({
   flaws: z.array(z.string().max(500)).max(100),
 });
 
+/** How people count the disks of an image: from 1. In files and on the wire the first one is 0. */
+export function diskNumber(disk: number): number {
+  return disk + 1;
+}
+
 export type CapturedPart = z.infer<typeof capturedPartSchema>;
 export type ImageManifest = z.infer<typeof imageManifestSchema>;
 

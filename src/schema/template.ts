@@ -281,8 +281,13 @@ const templateFields = z.strictObject({
   /** Name of an image in one of the console's image folders, or its path. */
   image: filled(1000),
   imagePassword: secretSchema.default(''),
-  /** Which disk of the image, from 0. */
-  disk: z.number().int().min(0).max(15).default(0),
+  disk: z
+    .number()
+    .int()
+    .min(0)
+    .max(15)
+    .default(0)
+    .describe('Which disk of the image: 0 is its first one, which screens and commands call disk 1.'),
   /** Partitions of that disk; the boot area is always deployed. */
   partitions: z
     .union(

@@ -1,7 +1,7 @@
 import { checkOpenImage, type DamagedChunk, type ImageCheck } from '../../image/check.ts';
 import { openImage } from '../../image/image-reader.ts';
 import { TdError } from '../../lib/errors.ts';
-import type { ImageManifest } from '../../schema/image-manifest.ts';
+import { diskNumber, type ImageManifest } from '../../schema/image-manifest.ts';
 import type { ImageCommandContext } from './image-command-context.ts';
 import { printable } from './image-info.ts';
 
@@ -70,7 +70,7 @@ export function damageLines(manifest: ImageManifest, { damaged, problems }: Imag
   return [...lines, ...problems.slice(0, LINES_MAX)];
 }
 
-/** `partition 2 (ext4 "root") of disk 0 at byte 4096`, as an administrator would look for it. */
+/** `partition 2 (ext4 "root") of disk 1 at byte 4096`, as an administrator would look for it. */
 export function describePlace(manifest: ImageManifest, place: { disk: number; offsetBytes: number }): string {
   const layout = manifest.disks[place.disk];
   const inside = (area: { startBytes: number; sizeBytes: number }) =>
@@ -79,9 +79,9 @@ export function describePlace(manifest: ImageManifest, place: { disk: number; of
   if (partition !== undefined) {
     const { kind, label } = partition.filesystem;
     const name = label === '' ? kind : `${kind} "${label}"`;
-    return `partition ${partition.number} (${name}) of disk ${place.disk} at byte ${place.offsetBytes - partition.startBytes}`;
+    return `partition ${partition.number} (${name}) of disk ${diskNumber(place.disk)} at byte ${place.offsetBytes - partition.startBytes}`;
   }
   const area = layout?.bootAreas.find(inside);
   const what = { head: 'boot area', ebr: 'partition table', 'gpt-backup': 'backup partition table' };
-  return `${area === undefined ? 'space outside of partitions' : what[area.kind]} of disk ${place.disk} at byte ${place.offsetBytes}`;
+  return `${area === undefined ? 'space outside of partitions' : what[area.kind]} of disk ${diskNumber(place.disk)} at byte ${place.offsetBytes}`;
 }

@@ -72,7 +72,7 @@ describe('image info', () => {
     const path = join(folder.path, 'a.sco');
     await writeMaster(path);
     const text = await command(['info', path]);
-    expect(text).toContain('Disk 0  1.0 MB, MBR, 512-byte sectors, Test disk');
+    expect(text).toContain('Disk 1  1.0 MB, MBR, 512-byte sectors, Test disk');
     expect(text).toMatch(/1 +8\.2 kB +524 kB +not in it +ext4 +ro\?\[31mot/);
     expect(text).toContain('Warning: the filesystem was mounted');
     const json = JSON.parse(await command(['info', path, '--json']));
@@ -107,7 +107,7 @@ describe('image check', () => {
     await expect(checking).rejects.toMatchObject({
       code: 'damaged',
       printed: expect.stringMatching(
-        /Chunk 0: .*\(boot area of disk 0 at byte 0; partition 1 \(ext4 "ro\?\[31mot"\) of disk 0 at byte 12288\)/,
+        /Chunk 0: .*\(boot area of disk 1 at byte 0; partition 1 \(ext4 "ro\?\[31mot"\) of disk 1 at byte 12288\)/,
       ),
     });
     await expect(command(['check', path, '--json'])).rejects.toMatchObject({
@@ -143,7 +143,7 @@ describe('image restore', () => {
       code: 'refused',
     });
     expect((await readFile(device)).equals(before)).toBe(true);
-    await command(['restore', path, device], { ask: async () => '2.1MB' });
+    await command(['restore', path, device, '--disk', '1'], { ask: async () => '2.1MB' });
     expect((await readFile(device)).equals(before)).toBe(false);
   });
 
@@ -155,8 +155,10 @@ describe('image restore', () => {
     const before = Buffer.alloc(512 * 1024, 0xee);
     await writeFile(device, before);
     await expect(command(['restore', path, device, '--yes'])).rejects.toThrow(/the image needs 532480/);
-    await expect(command(['restore', path, device, '--yes', '--disk', '3'])).rejects.toThrow(/no disk 3/);
-    await expect(command(['restore', path, device, '--disk', '-1'])).rejects.toThrow();
+    await expect(command(['restore', path, device, '--yes', '--disk', '3'])).rejects.toThrow(
+      /no disk 3; it holds 1/,
+    );
+    await expect(command(['restore', path, device, '--disk', '0'])).rejects.toThrow();
     expect((await readFile(device)).equals(before)).toBe(true);
     await expect(command(['restore', path, '/dev/no-such-disk', '--yes'])).rejects.toMatchObject({
       code: 'not-found',

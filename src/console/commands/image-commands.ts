@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { ImageCommandContext } from './image-command-context.ts';
 
 /** Adds `image info`, `image check` and `image restore` to the program. */
@@ -40,7 +40,11 @@ export function registerImageCommands(
     .description('Write an image to a disk of this computer, or to a new file. The disk is overwritten.')
     .argument('<file>', 'the image')
     .argument('<device>', 'the disk, for example /dev/sdb; or a file that does not exist yet')
-    .option('--disk <number>', 'which disk of the image, counted from 0', parseDisk, 0)
+    .addOption(
+      new Option('--disk <number>', 'which disk of the image, counted from 1')
+        .argParser(parseDisk)
+        .default(0, '1'),
+    )
     .option('--yes', 'do not ask')
     .option('--verify', 'read everything back and compare')
     .option('--json', 'print JSON')
@@ -65,7 +69,8 @@ interface RestoreFlags {
   json?: true;
 }
 
+/** The disk's place from 0. */
 function parseDisk(text: string): number {
-  if (!/^\d{1,3}$/.test(text)) throw new InvalidArgumentError('Give a number such as 0.');
-  return Number(text);
+  if (!/^[1-9]\d{0,2}$/.test(text)) throw new InvalidArgumentError('Give a number such as 1.');
+  return Number(text) - 1;
 }

@@ -2,7 +2,7 @@ import type { ImageReader } from '../../image/image-reader.ts';
 import { openImage } from '../../image/image-reader.ts';
 import { formatBytes } from '../../lib/progress.ts';
 import type { DiskLayout } from '../../schema/disk-layout.ts';
-import type { ImageManifest } from '../../schema/image-manifest.ts';
+import { diskNumber, type ImageManifest } from '../../schema/image-manifest.ts';
 import type { ImageCommandContext } from './image-command-context.ts';
 
 export interface ImageInfoOptions {
@@ -39,7 +39,9 @@ function imageFacts(reader: ImageReader): ImageFacts {
   for (const placement of index.placements()) rawBytes += placement.rawBytes;
   const partWarnings = manifest.parts.flatMap((part) =>
     part.warnings.map((warning) =>
-      part.partition === null ? warning : `partition ${part.partition} of disk ${part.disk}: ${warning}`,
+      part.partition === null
+        ? warning
+        : `partition ${part.partition} of disk ${diskNumber(part.disk)}: ${warning}`,
     ),
   );
   return {
@@ -92,7 +94,7 @@ function diskLines(
     `${layout.logicalSectorBytes}-byte sectors`,
     layout.model,
   ];
-  const head = `Disk ${disk}  ${facts.filter((text) => text !== '').join(', ')}`;
+  const head = `Disk ${diskNumber(disk)}  ${facts.filter((text) => text !== '').join(', ')}`;
   const rows = layout.partitions.map((partition) => {
     const part = manifest.parts.find((one) => one.disk === disk && one.partition === partition.number);
     return [

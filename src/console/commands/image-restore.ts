@@ -7,11 +7,13 @@ import { type RestoreSummary, restoreImage, usedExtent } from '../../image/resto
 import { errorLine, TdError } from '../../lib/errors.ts';
 import { formatBytes } from '../../lib/progress.ts';
 import type { DiskLayout } from '../../schema/disk-layout.ts';
+import { diskNumber } from '../../schema/image-manifest.ts';
 import type { ImageCommandContext } from './image-command-context.ts';
 
 export interface ImageRestoreOptions {
   /** A disk's device file, or a file that does not exist yet. */
   device: string;
+  /** Which of the image's disks, from 0. */
   disk: number;
   yes: boolean;
   verify: boolean;
@@ -32,7 +34,7 @@ export async function runImageRestore(path: string, options: ImageRestoreOptions
   const layout = reader.manifest.disks[disk];
   if (layout === undefined) {
     const count = reader.manifest.disks.length;
-    throw new TdError('usage', `"${path}" has no disk ${disk}; it holds ${count}, counted from 0`);
+    throw new TdError('usage', `"${path}" has no disk ${diskNumber(disk)}; it holds ${count}`);
   }
   const isNew = await createFile(options.device, layout.sizeBytes);
   let wrote = false;
@@ -78,7 +80,7 @@ function summaryText(
   { options, summary }: { options: ImageRestoreOptions; summary: RestoreSummary },
 ): string {
   const compared = summary.verified ? ', read back and compared' : '';
-  return `Restored disk ${summary.disk} of "${path}" to "${options.device}": ${formatBytes(summary.writtenBytes)} written${compared}\n`;
+  return `Restored disk ${diskNumber(summary.disk)} of "${path}" to "${options.device}": ${formatBytes(summary.writtenBytes)} written${compared}\n`;
 }
 
 /** Makes a sparse file of the disk's size; false when there is something at the path already. */
