@@ -70,6 +70,23 @@ describe('templates offered on targets', () => {
     expect(c.orders.some((order) => order.type === 'preflight')).toBe(false);
   });
 
+  it('are planned for one computer, however many wait', async () => {
+    await using lab = await TestConsole.start();
+    await lab.addImage('office');
+    const [a] = [await lab.computer(1), await lab.computer(2), await lab.computer(3)];
+    const kiosk = {
+      ...{ ...TEMPLATE, name: 'kiosk', offeredOnTargets: true, run: { waitFor: 20 } },
+      computerNames: { kind: 'pattern', pattern: 'KIOSK' },
+      network: { kind: 'static', first: '10.0.0.5', last: '10.0.0.5', prefixLength: 24 },
+    };
+    await lab.rpc.call('template.save', { template: kiosk });
+    expect((await offers(a)).map((one) => one.name)).toEqual(['kiosk']);
+    const { jobId, reason } = await choose(a, 'kiosk');
+    expect(reason).toBe('');
+    a.report(await a.accept());
+    expect(await lab.rpc.call('watch', { jobId })).toMatchObject({ state: 'done' });
+  });
+
   it('need the PIN; five wrong ones from a computer and none is taken from it for a minute', async () => {
     await using lab = await offering('4711');
     const [a, b] = [await lab.computer(1), await lab.computer(2)];

@@ -93,7 +93,8 @@ export class CustomOffers implements Disposable {
 
   async #offerOf(entry: { name: string; comment: string }, needsPin: boolean): Promise<Offer> {
     const { name, comment } = entry;
-    const request = await deployRequestOf(this.#options, { template: name });
+    // Each computer starts its own job or joins one: that many wait says nothing against the template.
+    const request = await deployRequestOf(this.#options, { template: name, waitFor: 1 }, { computers: [] });
     await using lease = await this.#options.core.library.lease(request.image);
     const image = lease.reader.manifest.name;
     return { name, comment, image, needsPin, ...diskNeeds(lease.reader, request) };

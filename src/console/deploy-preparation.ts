@@ -52,14 +52,16 @@ export async function planDeploy(parts: PreparationParts, params: unknown): Prom
 /**
  * The request of a job, from a template's parameters or given as it is (then it names an `image`).
  *
+ * @param options.computers plans for these; default the targets that are connected.
  * @throws TdError as {@link planDeploy}; `refused` when the plan has problems, before anything starts.
  */
 export async function deployRequestOf(
   parts: PreparationParts,
   params: Record<string, unknown>,
+  options: { computers?: readonly PlannedComputer[] } = {},
 ): Promise<DeployRequest> {
   if (Object.hasOwn(params, 'image')) return checked(deployRequestSchema, params);
-  const { plan, request } = await prepared(parts, params);
+  const { plan, request } = await prepared(parts, params, options);
   const [problem, ...others] = plan.problems;
   if (problem !== undefined) {
     const more = others.length === 0 ? '' : `; and ${others.length} more`;
@@ -69,7 +71,11 @@ export async function deployRequestOf(
   return checked(deployRequestSchema, { ...request, settings, notApplied });
 }
 
-async function prepared({ core, templates, secrets }: PreparationParts, raw: unknown) {
+async function prepared(
+  { core, templates, secrets }: PreparationParts,
+  raw: unknown,
+  options: { computers?: readonly PlannedComputer[] } = {},
+) {
   const params = checked(deployParams, raw);
   const template =
     params.template === undefined
@@ -77,7 +83,7 @@ async function prepared({ core, templates, secrets }: PreparationParts, raw: unk
       : await templates.usable(params.template);
   await using lease = await core.library.lease(template.image);
   const image = imageDetails(lease.reader, template.image);
-  const computers = candidates(core.computers, params.targets ?? 'all').map(planned);
+  const computers = options.computers ?? candidates(core.computers, params.targets ?? 'all').map(planned);
   return {
     plan: deployPlan(template, { image, computers, params }),
     request: requestFromTemplate(template, { image, params }),
