@@ -403,6 +403,33 @@ describe('every page', () => {
     expect(await driver.closed).toBeUndefined();
   });
 
+  test('leaves at once when nothing was entered, or what was chosen is not any more', async () => {
+    await start();
+    await driver.press('escape');
+    expect(await driver.closed).toBeUndefined();
+    await start();
+    await driver.press('space', 'space', 'up', 'up', 'space', 'space', 'escape');
+    expect(await driver.closed).toBeUndefined();
+  });
+
+  test('leaves a template at once that was only looked at, and asks once it was changed', async () => {
+    const office = { version: 1, name: 'lab', image: 'office', partitions: [1, 2], targetDisk: 'first' };
+    const template = templateSchema.parse(office);
+    const lookThrough = async () => {
+      await start(wizardConsole(), template);
+      for (let page = 1; page < 13; page += 1) await driver.press('f8');
+      expect(driver.screen()).toContain('13 of 13');
+    };
+    await lookThrough();
+    await driver.press('escape');
+    expect(await driver.closed).toBeUndefined();
+    await lookThrough();
+    await driver.press('f7', 'down', 'space', 'escape');
+    expect(driver.screen()).toContain('What was entered is lost');
+    await driver.press('y');
+    expect(await driver.closed).toBeUndefined();
+  });
+
   test('asks before what was entered is lost', async () => {
     await reach(3);
     await driver.press('escape', 'n');

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { FieldProblem } from '../../console-api.ts';
 import type { WizardDraft } from './wizard-draft.ts';
 import { draftProblems } from './wizard-problems.ts';
@@ -46,10 +47,17 @@ const PAGE_OF: Readonly<Record<string, WizardStep>> = {
 /** Where the wizard stands: its draft, the page shown, and what is wrong on each page. */
 export class WizardModel {
   readonly draft: WizardDraft;
+  readonly #asOpened: WizardDraft;
   #at = 0;
 
   constructor(draft: WizardDraft) {
     this.draft = draft;
+    this.#asOpened = structuredClone(draft);
+  }
+
+  /** Whether there is anything to lose. */
+  get isChanged(): boolean {
+    return !isDeepStrictEqual(this.draft, this.#asOpened);
   }
 
   get step(): WizardStep {

@@ -136,6 +136,9 @@ export class WizardPage implements Page<WizardEnd> {
   }
 
   async #cancel(host: PageHost<WizardEnd>): Promise<void> {
-    if (await host.confirm('Cancel the wizard', 'Leave the wizard? What was entered is lost.')) host.close();
+    const isSure =
+      !this.#model.isChanged ||
+      (await host.confirm('Cancel the wizard', 'Leave the wizard? What was entered is lost.'));
+    if (isSure) host.close();
   }
 }
