@@ -28,6 +28,7 @@ export class FakeConsole implements AsyncDisposable {
   connectionCount = 0;
   #service: ImageService | undefined;
   #port = 0;
+  #killed = new AbortController();
 
   private constructor(identity: Identity, image: ImageReader) {
     this.identity = identity;
@@ -57,6 +58,7 @@ export class FakeConsole implements AsyncDisposable {
 
   /** Starts listening, again on the port it had. */
   async open(): Promise<void> {
+    this.#killed = new AbortController();
     const { identity, image, served } = this;
     const tokens = new ServiceTokens();
     const common = { identity, host: LOOPBACK, tokens, logger: silentLog };
@@ -88,9 +90,9 @@ export class FakeConsole implements AsyncDisposable {
     this.#port = this.server.port;
   }
 
-  /** Goes away as if killed. */
+  /** Goes away as if killed: a session that said its farewell would have the agent fetch the rest meanwhile. */
   async close(): Promise<void> {
-    for (const session of this.sessions) session.stop();
+    this.#killed.abort(new Error('the console was killed'));
     await Promise.allSettled(this.sessions.map((session) => session.done));
     await this.server?.close();
     await this.#service?.close();
@@ -162,6 +164,7 @@ export class FakeConsole implements AsyncDisposable {
           reportPort: 0,
           receivers: [{ receiverId: 1, name: 'target' }],
           logger: silentLog,
+          signal: this.#killed.signal,
           ...(rateBytesPerSecond === undefined
             ? {}
             : { rateBytesPerSecond, rateStartBytesPerSecond: rateBytesPerSecond }),
