@@ -46,6 +46,7 @@ dnsmasq-base          : a real DHCP and TFTP server to test with
 iproute2              : network namespaces of the tests
 nftables              : packet loss in the tests
 tcpdump               : packet captures of failed tests
+samba                 : a real SMB server to test with
 tmux                  : a real terminal for the tests of the screens
 python3-minimal       : an independent reader of the image format
 chromium              : the web view and the report in a real browser

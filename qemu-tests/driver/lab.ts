@@ -10,6 +10,7 @@ import { onInterrupt } from './last-resort.ts';
 import { TestNetwork } from './network.ts';
 import { ensureDir, FAILURES_DIR, LABS_DIR } from './project-paths.ts';
 import type { VmNic, VmSpec } from './qemu-arguments.ts';
+import { Samba } from './samba.ts';
 import { Vm } from './vm.ts';
 
 /** Logs larger than this are program output gone wild, not evidence. */
@@ -86,6 +87,12 @@ export class Lab implements AsyncDisposable {
   /** A web server beside the PXE server; all exported trees have the same payload, so one serves all. */
   async startHttpServer(rootDir: string): Promise<HttpServer> {
     return this.use(await HttpServer.start(this.network, { rootDir, logPath: this.path('http.log') }));
+  }
+
+  /** A real SMB server; its share's files are below `shareDir`. */
+  async startSmbServer(shareDir: string, password: string): Promise<Samba> {
+    const options = { shareDir, password, workDir: this.path('samba'), logPath: this.path('samba.log') };
+    return this.use(await Samba.start(this.network, options));
   }
 
   /** The built program as console; `id` tells several of one test apart, each with data of its own. */

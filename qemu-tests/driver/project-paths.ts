@@ -13,6 +13,8 @@ export const MASTERS_DIR = join(CACHE_DIR, 'masters');
 /** Scratch files of running labs. */
 export const LABS_DIR = join(DIST_DIR, 'labs');
 export const FAILURES_DIR = join(DIST_DIR, 'test-failures');
+/** Screens as people see them, for documents and for looking at. */
+export const PICTURES_DIR = join(DIST_DIR, 'pictures');
 export const PROGRAM_PATH = join(DIST_DIR, 'totaldeploy');
 export const ISO_PATH = join(DIST_DIR, 'totaldeploy.iso');
 

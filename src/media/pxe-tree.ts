@@ -1,5 +1,7 @@
-import { copyFile, mkdir, open, readFile, utimes, writeFile } from 'node:fs/promises';
+import { createReadStream, createWriteStream } from 'node:fs';
+import { mkdir, open, readFile, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import {
   MEDIA_TIME_SECONDS,
   type MediaFile,
@@ -40,7 +42,8 @@ export async function writePxeTree(
     if (file.path === PXE_LOADER_PATH) {
       await writeFile(target, withServerAddress(await readFile(file.source), options.serverAddress));
     } else {
-      await copyFile(file.source, target);
+      // Not copyFile: it keeps the mode, and a file that a CD marks read-only cannot be finished on a share.
+      await pipeline(createReadStream(file.source), createWriteStream(target));
     }
     written.push(target);
     doneBytes += file.sizeBytes;

@@ -1,0 +1,308 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { run } from '../src/lib/spawn.ts';
+import { press, typeText } from './driver/keyboard.ts';
+import { Lab } from './driver/lab.ts';
+import { ensureDir, PICTURES_DIR, PROGRAM_PATH } from './driver/project-paths.ts';
+import { SMB_USER } from './driver/samba.ts';
+import type { Vm } from './driver/vm.ts';
+import { compareDisks } from './masters/compare.ts';
+import { emptyDisk, MIB, overlayOf, rawCopyOf } from './masters/disk-file.ts';
+import type { Master } from './masters/master-cache.ts';
+import { type TinyFacts, tinyMaster } from './masters/tiny.ts';
+
+const CONSOLE = { mac: '52:54:00:7d:05:01', address: '10.77.0.51' };
+const MASTER = { mac: '52:54:00:7d:05:02', address: '10.77.0.52' };
+const PXE_TARGET = { mac: '52:54:00:7d:05:03', address: '10.77.0.53' };
+const CD_TARGET = { mac: '52:54:00:7d:05:04', address: '10.77.0.54' };
+const PASSWORD = 'open sesame';
+/** Place of each entry in the tools menu. */
+const TOOLS = { backupIso: 0, pxeFiles: 1, agentIso: 2, checkImage: 5, log: 6, templatePath: 7, storage: 8 };
+
+describe('a console started from its own CD and worked by keyboard alone', () => {
+  let lab: Lab;
+  let master: Master<TinyFacts>;
+  let share: string;
+  let console: Vm;
+  let masterVm: Vm;
+  const targets: { vm: Vm; path: string }[] = [];
+
+  beforeAll(async () => {
+    master = await tinyMaster();
+    lab = await Lab.create({
+      name: 'console-screens',
+      reproduce: 'npx vitest run --config qemu-tests/vitest.config.ts console-screens',
+    });
+    share = lab.path('share');
+    await lab.startSmbServer(share, PASSWORD);
+    await lab.startPxeServer([CONSOLE, MASTER, CD_TARGET, { ...PXE_TARGET, pxeDir: join(share, 'PXE') }]);
+    const consoleIso = lab.path('console.iso');
+    const consoleExport = ['export', 'console-iso', consoleIso, '--timeout', '0'];
+    await run(PROGRAM_PATH, [...consoleExport, '--data', lab.path('exporter')], { timeoutMs: 300_000 });
+    console = await lab.startVm({
+      name: 'console',
+      firmware: 'bios',
+      disks: [],
+      nics: [{ mac: CONSOLE.mac }],
+      medium: { path: consoleIso, kind: 'cd' },
+      boot: ['medium'],
+    });
+  });
+
+  afterAll(async () => {
+    await lab?.[Symbol.asyncDispose]();
+  });
+
+  const see = (pattern: RegExp, timeoutMs = 30_000) => console.expectScreen(pattern, timeoutMs);
+
+  async function keys(...names: string[]): Promise<void> {
+    for (const name of names) await press(console, ...name.split('+'));
+  }
+
+  /** Replaces what is in the field that has the cursor. */
+  async function fill(text: string): Promise<void> {
+    await keys('ctrl+u');
+    await typeText(console, text);
+  }
+
+  async function openTool(place: number, title: RegExp): Promise<void> {
+    await see(/Export Backup Agent +ISO/);
+    await keys('home', ...new Array(place).fill('down'), 'ret');
+    await see(title);
+  }
+
+  async function picture(name: string): Promise<void> {
+    await console.screenshot(join(ensureDir(PICTURES_DIR), `vga-${name}.png`));
+  }
+
+  async function exportMedium(
+    tool: number,
+    { title, file }: { title: RegExp; file: string },
+  ): Promise<string> {
+    await openTool(tool, title);
+    await see(new RegExp(`/${file}`));
+    // The boot menu is not to wait for anybody.
+    await keys('tab', ...(tool === TOOLS.pxeFiles ? ['tab'] : []));
+    await fill('1');
+    await keys('f2');
+    await see(/Done: /, 180_000);
+    await keys('ret');
+    await see(/Export Backup Agent +ISO/);
+    return join(share, file);
+  }
+
+  async function startTargets(): Promise<void> {
+    const start = async (name: string, spec: { mac: string; boot: 'network' | 'medium' }) => {
+      const path = await emptyDisk(lab.path(`${name}.qcow2`), 500 * MIB);
+      const medium = { path: join(share, 'client-agent.iso'), kind: 'cd' } as const;
+      const vm = await lab.startVm({
+        ...{ name, firmware: 'bios', disks: [{ path, format: 'qcow2' }], nics: [{ mac: spec.mac }] },
+        ...(spec.boot === 'medium' ? { medium } : {}),
+        boot: [spec.boot],
+      });
+      targets.push({ vm, path });
+    };
+    await lab.startHttpServer(join(share, 'PXE'));
+    await start('pxe-target', { mac: PXE_TARGET.mac, boot: 'network' });
+    await start('cd-target', { mac: CD_TARGET.mac, boot: 'medium' });
+  }
+
+  it('shows Operations and Tools', () =>
+    lab.step('start', async () => {
+      await see(/Deployment solution/, 240_000);
+      await picture('operations');
+      await keys('tab');
+      await see(/Export PXE Files/);
+      await picture('tools');
+      await keys('f1');
+      await see(/Help/);
+      await keys('esc');
+    }));
+
+  it('keeps images on a Windows share, after saying that the password is wrong', () =>
+    lab.step('share', async () => {
+      await openTool(TOOLS.storage, /Add share/);
+      await keys('f5');
+      await see(/Share or disk/);
+      await keys('tab');
+      await fill('//10.77.0.1/images');
+      await keys('tab');
+      await fill(SMB_USER);
+      await keys('tab');
+      await fill('wrong');
+      await keys('f2');
+      await see(/the server refuses the user/, 60_000);
+      await keys('ret');
+      await see(/F2 Add/);
+      await fill(PASSWORD);
+      await keys('f2');
+      await see(/Windows share .*ready/, 60_000);
+      await keys('down', 'f6');
+      await see(/images +Windows share|Windows share/);
+      await keys('esc');
+    }));
+
+  it('exports the backup agent, the PXE files and the client agent to the share', () =>
+    lab.step('export', async () => {
+      const backupIso = await exportMedium(TOOLS.backupIso, {
+        title: /Makes an ISO/,
+        file: 'backup-agent.iso',
+      });
+      masterVm = await lab.startVm({
+        name: 'master',
+        firmware: 'bios',
+        disks: [{ path: await overlayOf(master.path, lab.path('master.qcow2')), format: 'qcow2' }],
+        nics: [{ mac: MASTER.mac }],
+        medium: { path: backupIso, kind: 'cd' },
+        boot: ['medium'],
+      });
+      const pxeDir = await exportMedium(TOOLS.pxeFiles, { title: /Writes the files/, file: 'PXE' });
+      await stat(join(pxeDir, 'boot/pxeboot.com'));
+      await exportMedium(TOOLS.agentIso, { title: /Makes an ISO/, file: 'client-agent.iso' });
+    }));
+
+  it('stores the image of a master that is backed up by its own screens', () =>
+    lab.step('backup', async () => {
+      await masterVm.expectScreen(/Disk and partitions/, 240_000);
+      await masterVm.expectScreen(/ext4 .*71\.\d MB/, 60_000);
+      await masterVm.screenshot(join(ensureDir(PICTURES_DIR), 'vga-backup.png'));
+      await press(masterVm, 'f8');
+      await masterVm.expectScreen(/Consoles found +\S+ totaldeploy +10\.77\.0\.51/, 60_000);
+      await press(masterVm, 'f8');
+      await masterVm.expectScreen(/Image name/, 30_000);
+      await press(masterVm, 'ctrl', 'u');
+      await typeText(masterVm, 'lab');
+      await press(masterVm, 'f8');
+      await masterVm.expectScreen(/F2 starts/, 30_000);
+      await press(masterVm, 'f2');
+      await masterVm.expectScreen(/verified by the console/, 300_000);
+      await masterVm.kill();
+      await stat(join(share, 'lab.sco'));
+    }));
+
+  it('checks the image, filters the log and moves the templates to the share', () =>
+    lab.step('tools', async () => {
+      await openTool(TOOLS.checkImage, /lab .*ready|lab +2/);
+      await keys('ret');
+      await see(/is good/, 120_000);
+      await keys('ret');
+      await see(/Check image/);
+      await keys('esc');
+      await openTool(TOOLS.log, /What/);
+      await see(/"lab" is stored and verified/);
+      await keys('f5');
+      await see(/Text/);
+      await fill('stored and verified');
+      await keys('ret');
+      await see(/Text "stored/);
+      await keys('esc');
+      await openTool(TOOLS.templatePath, /All saved templates/);
+      await keys('f4');
+      await see(/Choose a folder/);
+      await keys('f3', 'f3');
+      await see(/in storage images-2/);
+      await keys('f2');
+      await see(/Folder +\[\S*mounts\/images-2/);
+      await keys('f2');
+      await see(/Export Backup Agent +ISO/);
+    }));
+
+  it('deploys to the one chosen target through every page of the wizard', () =>
+    lab.step('wizard', async () => {
+      await startTargets();
+      await keys('tab');
+      await see(/Connected computers +2 connected, 2 waiting/, 300_000);
+      await keys('home', 'ret');
+      await see(/1 of 13/);
+      await see(new RegExp(`\\[ \\] ${PXE_TARGET.mac}[sS]*\\[ \\] ${CD_TARGET.mac}`));
+      await keys('f8');
+      await see(/! choose at least one target computer/);
+      await keys('home', 'spc');
+      await see(new RegExp(`\\[x\\] ${PXE_TARGET.mac}`));
+      await keys('f8');
+      await see(/2 of 13 +Master image/);
+      await see(/lab +\d{4}/);
+      await keys('spc', 'f8');
+      await see(/3 of 13[\s\S]*ext4[\s\S]*71\.\d MB/);
+      await picture('partitions');
+      for (const page of [/4 of 13[\s\S]*first disk/, /5 of 13/, /6 of 13/, /7 of 13/, /8 of 13/]) {
+        await keys('f8');
+        await see(page);
+      }
+      for (const page of [/9 of 13/, /10 of 13/, /11 of 13/, /12 of 13/]) {
+        await keys('f8');
+        await see(page);
+      }
+      await keys('down', 'down', 'spc');
+      await see(/\(.\) do nothing/);
+      await keys('f8');
+      await see(/13 of 13[\s\S]*wait for the next|13 of 13[\s\S]*nothing/);
+      await keys('spc', 'tab');
+      await see(/Name +\[/);
+      await fill('Classroom');
+      await keys('tab', 'tab', 'spc');
+      await see(/Offer it +\[x\]/);
+      await keys('f2');
+      await see(/This overwrites one disk/);
+      await picture('confirmation');
+      await keys('y');
+      await see(/1 to go|1 done/);
+      await picture('job');
+      await see(/1 done +0 to go/, 300_000);
+    }));
+
+  it('saves the report of the job on the share', () =>
+    lab.step('report', async () => {
+      await keys('f2');
+      await see(/Report[\s\S]*1 computer/);
+      await keys('f2');
+      await see(/File/);
+      await keys('f2');
+      await see(/saved|written|is in/i);
+      await keys('ret');
+    }));
+
+  it('lets the person at a target start the offered template there', () =>
+    lab.step('custom mode', async () => {
+      const target = targets[1]!.vm;
+      await target.expectScreen(/Offered by the console[\s\S]*Classroom/, 60_000);
+      await press(target, 'ret');
+      await target.expectScreen(/Everything on vda is overwritten/, 30_000);
+      await target.screenshot(join(ensureDir(PICTURES_DIR), 'vga-offer.png'));
+      await typeText(target, '400 MB');
+      await press(target, 'f2');
+      await target.expectScreen(/! type 524 MB/, 30_000);
+      await press(target, 'ctrl', 'u');
+      await typeText(target, '524 MB');
+      await press(target, 'f2');
+      await target.expectScreen(/Receiving|Checking|Done/, 120_000);
+      await keys('esc');
+      await see(/Connected computers/);
+      await see(new RegExp(`${CD_TARGET.mac}.*(receiving|done)`), 120_000);
+      await see(/2 connected, 2 waiting/, 300_000);
+    }));
+
+  it('deploys the saved template to all connected computers', () =>
+    lab.step('template', async () => {
+      await keys('home', 'down', 'ret');
+      await see(/Classroom +lab/);
+      await keys('ret');
+      await see(/Target computers +.*2 computers|2 now/);
+      await keys('f2');
+      await see(/This overwrites 2 disks/);
+      await typeText(console, '2');
+      await keys('ret');
+      await see(/2 done +0 to go/, 300_000);
+      for (const { vm, path } of targets) {
+        await vm.kill();
+        const raw = await rawCopyOf(path, lab.path(`${vm.name}.raw`));
+        expect((await compareDisks(master.path, raw)).problems, vm.name).toEqual([]);
+      }
+      const { path } = targets[0]!;
+      const disks = [{ path, format: 'qcow2' }] as const;
+      const started = await lab.startVm({ name: 'disk', firmware: 'bios', disks, nics: [], boot: ['disk'] });
+      const [line] = await started.expect(/BOOTED .*\n/, 120_000);
+      expect(line).toContain(`sum=${master.facts.md5}`);
+    }));
+});
