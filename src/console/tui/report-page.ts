@@ -6,6 +6,7 @@ import type { KeyPress, PageHost, PageKey } from '../../lib/tui/page.ts';
 import { TextField } from '../../lib/tui/text-field.ts';
 import { TextPage } from '../../lib/tui/text-page.ts';
 import type { ConsoleApi, ReportFormat } from '../console-api.ts';
+import { mainStorage } from './main-storage.ts';
 
 const ENDINGS: Record<ReportFormat, string> = { text: 'txt', json: 'json', html: 'html' };
 
@@ -39,8 +40,8 @@ export class ReportPage extends TextPage {
 
 async function saveReport(jobId: string, options: { api: ConsoleApi; host: PageHost }): Promise<void> {
   const { api, host } = options;
-  const { dataDir } = await api.call('status', {});
-  const pathFor = (ending: ReportFormat) => `${dataDir}/report-${jobId}.${ENDINGS[ending]}`;
+  const folder = await mainStorage(api);
+  const pathFor = (ending: ReportFormat) => `${folder}/report-${jobId}.${ENDINGS[ending]}`;
   const path = new TextField({
     ...{ name: 'path', label: 'File', value: pathFor('html'), hint: "A path of the console's computer" },
     check: (value) => (value.startsWith('/') ? '' : 'give the whole path, e.g. /root/report.html'),

@@ -2,6 +2,7 @@ import type { AnyHost } from '../../../lib/tui/field.ts';
 import type { Page } from '../../../lib/tui/page.ts';
 import type { ExportKind } from '../../../media/export.ts';
 import type { ConsoleApi } from '../../console-api.ts';
+import { mainStorage } from '../main-storage.ts';
 import { CheckImagePage } from './check-image-page.ts';
 import { ExportPage } from './export-page.ts';
 import { LicencePage } from './licence-page.ts';
@@ -31,12 +32,8 @@ export function toolEntries(api: ConsoleApi): ToolEntry[] {
     });
   const status = () => api.call('status', {});
   const settings = () => api.call('settings', {});
-  const mainStorage = async () => {
-    const place = (await api.call('storage.list', {})).find((one) => one.isDefault);
-    return place === undefined || place.path === '' ? (await status()).imagesDir : place.path;
-  };
   const exportPage = (kind: ExportKind) => async () =>
-    new ExportPage(api, { kind, folder: await mainStorage() });
+    new ExportPage(api, { kind, folder: await mainStorage(api) });
   const both = async () => ({ settings: await settings(), status: await status() });
   return [
     entry('Export Backup Agent', 'ISO that takes the image of a master', 'export')(exportPage('backup-iso')),
@@ -47,13 +44,13 @@ export function toolEntries(api: ConsoleApi): ToolEntry[] {
       'Make USB stick',
       'Write a stick, or its image file',
       'usb-stick',
-    )(async () => new StickPage(api, { folder: await mainStorage() })),
+    )(async () => new StickPage(api, { folder: await mainStorage(api) })),
     entry('Check image', 'Is an image whole and undamaged?', 'check-image')(() => new CheckImagePage(api)),
     entry(
       'View log',
       'What happened, live',
       'log',
-    )(async () => new LogPage(api, { folder: await mainStorage() })),
+    )(async () => new LogPage(api, { folder: await mainStorage(api) })),
     entry(
       'Set template path',
       'Where templates are saved',
