@@ -65,18 +65,22 @@ async function startDhcpServer(): Promise<void> {
   keep(spawn('ip', args, { stdio: 'ignore' }));
 }
 
-/** Runs the network of a Pre-OS in the computer's namespace; /etc and /run are private to it. */
-function startNetwork(settings: NetworkSettings): { statuses: NetworkStatus[]; resolvConf: () => string } {
-  const code = `
+/** `ip netns exec` has a mount namespace of its own. */
+const PRIVATE_FOLDERS = `
     import { execFileSync } from 'node:child_process';
     import { existsSync, mkdirSync, readFileSync, realpathSync, symlinkSync } from 'node:fs';
-    import { Network } from ${moduleUrl('network.ts')};
-    import { silentLog } from ${moduleUrl('../lib/log.ts')};
     const awk = realpathSync('/usr/bin/awk'); // reached through /etc/alternatives on Debian
     for (const folder of ['/run', '/etc']) execFileSync('mount', ['-t', 'tmpfs', 'tmpfs', folder]);
     mkdirSync('/run/totaldeploy');
     mkdirSync('/etc/alternatives');
-    symlinkSync(awk, '/etc/alternatives/awk');
+    symlinkSync(awk, '/etc/alternatives/awk');`;
+
+/** Runs the network of a Pre-OS in the computer's namespace; /etc and /run are private to it. */
+function startNetwork(settings: NetworkSettings): { statuses: NetworkStatus[]; resolvConf: () => string } {
+  const code = `
+    ${PRIVATE_FOLDERS}
+    import { Network } from ${moduleUrl('network.ts')};
+    import { silentLog } from ${moduleUrl('../lib/log.ts')};
     const network = new Network({ settings: ${JSON.stringify(settings)}, logger: silentLog,
       scriptPath: ${JSON.stringify(SCRIPT)}, pollMs: 100 });
     let last = '';
@@ -87,8 +91,7 @@ function startNetwork(settings: NetworkSettings): { statuses: NetworkStatus[]; r
       last = line;
     });
     process.once('SIGTERM', async () => { await network[Symbol.asyncDispose](); process.exit(0); });`;
-  const args = ['netns', 'exec', COMPUTER, process.execPath, '--input-type=module', '-e', code];
-  const child = keep(spawn('ip', args, { stdio: ['ignore', 'pipe', 'inherit'] }));
+  const child = inComputer(code, 'ignore');
   const statuses: NetworkStatus[] = [];
   let text = '';
   let resolvConf = '';
@@ -102,6 +105,44 @@ function startNetwork(settings: NetworkSettings): { statuses: NetworkStatus[]; r
     }
   });
   return { statuses, resolvConf: () => resolvConf };
+}
+
+/** A Pre-OS' network whose settings change; `next` resolves with what can be used then. */
+function startChangingNetwork(): {
+  next(settings: NetworkSettings): Promise<{ name: string; address: string }[]>;
+} {
+  const code = `
+    import { createInterface } from 'node:readline';
+    ${PRIVATE_FOLDERS}
+    import { PreosNetwork } from ${moduleUrl('preos-network.ts')};
+    import { silentLog } from ${moduleUrl('../lib/log.ts')};
+    import { silentScreen } from ${moduleUrl('../lib/screen.ts')};
+    const network = new PreosNetwork({ params: { ip: { kind: 'dhcp' } }, runDir: '/run/totaldeploy',
+      logger: silentLog, screen: silentScreen, options: { scriptPath: ${JSON.stringify(SCRIPT)}, pollMs: 100 } });
+    process.once('SIGTERM', async () => { await network[Symbol.asyncDispose](); process.exit(0); });
+    for await (const line of createInterface({ input: process.stdin })) {
+      await network.apply(JSON.parse(line));
+      await network.ready(() => {}, new AbortController().signal);
+      console.log(JSON.stringify(network.status().usable));
+    }`;
+  const child = inComputer(code, 'pipe');
+  return {
+    next: async (settings) => {
+      child.stdin!.write(`${JSON.stringify(settings)}\n`);
+      const [bytes] = (await once(child.stdout!, 'data')) as [Buffer];
+      return JSON.parse(bytes.toString());
+    },
+  };
+}
+
+function inComputer(code: string, stdin: 'ignore' | 'pipe'): ChildProcess {
+  const args = ['netns', 'exec', COMPUTER, process.execPath, '--input-type=module', '-e', code];
+  return keep(spawn('ip', args, { stdio: [stdin, 'pipe', 'inherit'] }));
+}
+
+async function ipv4Of(name: string): Promise<string[]> {
+  const { stdout } = await ip('-n', COMPUTER, '-4', 'addr', 'show', 'dev', name);
+  return [...stdout.matchAll(/inet (\S+)/g)].map((match) => match[1]!);
 }
 
 async function until(
@@ -177,5 +218,18 @@ describe('the network of the Pre-OS', () => {
     expect(usable).toEqual([{ name: 'eth0', address: '10.99.0.33' }]);
     await new Promise((resolve) => setTimeout(resolve, 1000));
     expect(statuses.at(-1)!.usable).toEqual(usable);
+  });
+
+  it('has the new address alone after a change, from DHCP to a static one and back', async () => {
+    await startDhcpServer();
+    await plug(0, 'up');
+    const { next } = startChangingNetwork();
+    expect((await next({ ip: { kind: 'dhcp' } }))[0]!.address).toMatch(/^10\.99\.0\.5\d$/);
+    const address = { address: '10.99.0.7', prefixLength: 24, gateway: '10.99.0.1', dns: [] };
+    const fixed = { ip: { kind: 'static' as const, ...address } };
+    expect(await next(fixed)).toEqual([{ name: 'eth0', address: '10.99.0.7' }]);
+    expect(await ipv4Of('eth0')).toEqual(['10.99.0.7/24']);
+    expect((await next({ ip: { kind: 'dhcp' } }))[0]!.address).toMatch(/^10\.99\.0\.5\d$/);
+    expect(await ipv4Of('eth0')).toEqual([expect.stringMatching(/^10\.99\.0\.5\d\/24$/)]);
   });
 });

@@ -82,6 +82,11 @@ export class Network implements AsyncDisposable {
     await Promise.all([...this.#clients.values()].map((client) => client.ended));
   }
 
+  /** Takes every address of these interfaces away, once the network is closed. */
+  async flush(names: readonly string[]): Promise<void> {
+    for (const name of names) await this.#attempt(name, () => this.#ip(['addr', 'flush', 'dev', name]));
+  }
+
   async #poll(): Promise<void> {
     const { signal } = this.#stop;
     while (!signal.aborted) {
@@ -257,7 +262,7 @@ export class Network implements AsyncDisposable {
     this.#unleased.delete(name);
     await rm(this.#leasePath(name), { force: true });
     // The next cable may lead into another network.
-    await this.#attempt(name, () => this.#ip(['addr', 'flush', 'dev', name]));
+    await this.flush([name]);
   }
 
   /** Ends the client of a program that died before this one. */

@@ -33,6 +33,7 @@ let ended: Promise<void>;
 let shells: string[];
 let leaveShell: () => void;
 let closedWizards: number;
+let commands: string[];
 
 /** What the roles do; by default they run until they are stopped. */
 let work: (context: RoleContext) => Promise<void>;
@@ -98,16 +99,19 @@ async function start(commandLine: string, site?: string): Promise<void> {
     network: {
       pollMs: 10,
       readSeen: async () => cards,
-      runProgram: async () => ({ code: 0, stdout: '', stderr: '' }),
+      runProgram: async (command, args) => {
+        commands.push([command, ...args].join(' '));
+        return { code: 0, stdout: '', stderr: '' };
+      },
     },
   });
 }
 
-async function called(role: string): Promise<(typeof calls)[number]> {
-  for (let i = 0; i < 500 && !calls.some((call) => call.role === role); i += 1) {
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-  const call = calls.find((one) => one.role === role);
+/** The call of a role, the first one by default. */
+async function called(role: string, number = 1): Promise<(typeof calls)[number]> {
+  const found = () => calls.filter((call) => call.role === role)[number - 1];
+  for (let i = 0; i < 500 && found() === undefined; i += 1) await pause(10);
+  const call = found();
   if (call === undefined) throw new Error(`${role} was never started; serial: ${serial.written}`);
   return call;
 }
@@ -121,6 +125,7 @@ beforeEach(async () => {
   powerActions = [];
   shells = [];
   closedWizards = 0;
+  commands = [];
   work = untilStopped;
   stop = new AbortController();
 });
@@ -368,6 +373,57 @@ describe('runPreos', () => {
     vt.press('4');
     await serial.waitFor('What is this computer to do?');
     expect(closedWizards).toBe(1);
+  });
+});
+
+describe('a role that changes the network', () => {
+  const wanted = { address: '10.0.0.7/24,10.0.0.1', card: 'eth0' };
+
+  it('ends, and starts again once the computer has its new address and no old one', async () => {
+    await start('td.mode=console');
+    const { context } = await called('console');
+    expect(context.network.now()).toEqual({ address: 'dhcp', card: '' });
+    expect(context.network.isNow({ address: '', card: 'eth0' })).toBe(true);
+    expect(() => context.network.change({ address: '10.0.0.300/24', card: '' })).toThrow('write dhcp, or');
+    expect(context.signal.aborted).toBe(false);
+    expect(context.network.isNow(wanted)).toBe(false);
+    context.network.change(wanted);
+    expect(context.signal.aborted).toBe(true);
+    const set = 'ip addr add 10.0.0.7/24 broadcast + dev eth0';
+    for (let i = 0; i < 300 && !commands.includes(set); i += 1) await pause(10);
+    expect(commands.indexOf('ip addr flush dev eth0')).toBeLessThan(commands.indexOf(set));
+    expect(commands).toContain('ip addr flush dev eth0');
+    expect(calls).toHaveLength(1);
+    cards = [{ ...card, addresses: ['10.0.0.7/24'] }];
+    const again = (await called('console', 2)).context;
+    expect(again.signal.aborted).toBe(false);
+    expect(again.network.now()).toEqual(wanted);
+    expect(again.network.isNow(wanted)).toBe(true);
+    again.network.change({ address: '', card: '' });
+    for (let i = 0; i < 300 && commands.filter((one) => one.includes('flush')).length < 2; i += 1) {
+      await pause(10);
+    }
+    cards = [card];
+    expect((await called('console', 3)).context.network.now()).toEqual({ address: 'dhcp', card: '' });
+  });
+
+  it('is a console too whose network was changed in the menu, after a yes', async () => {
+    await start('td.mode=console');
+    const { context } = await called('console');
+    serial.type('');
+    await serial.waitFor('Number (1-7):');
+    serial.type('2');
+    await serial.waitFor('Address: dhcp or');
+    serial.type('10.0.0.7/24');
+    await serial.waitFor('Card: name, MAC or all:');
+    serial.type('');
+    await serial.waitFor('VLAN:');
+    serial.type('');
+    cards = [{ ...card, addresses: ['10.0.0.7/24'] }];
+    await serial.waitFor('The console still uses the old network. Start it again?');
+    expect(context.signal.aborted).toBe(false);
+    serial.type('yes');
+    expect((await called('console', 2)).context.network.now().address).toBe('10.0.0.7/24');
   });
 });
 

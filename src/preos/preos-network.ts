@@ -1,9 +1,10 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from '../lib/log.ts';
 import type { Screen } from '../lib/screen.ts';
 import type { BootParams } from '../schema/boot-params.ts';
 import { Network, type NetworkOptions } from './network.ts';
 import type { ChangeableNetwork } from './network-dialog.ts';
-import type { NetworkSettings } from './network-plan.ts';
+import { addressedInterfaces, type NetworkSettings } from './network-plan.ts';
 import type { NetworkStatus } from './network-status.ts';
 
 export interface PreosNetworkOptions {
@@ -13,6 +14,25 @@ export interface PreosNetworkOptions {
   runDir: string;
   /** Added to what each network is started with. */
   options: Partial<NetworkOptions>;
+}
+
+/**
+ * Whose old address would stay beside the new one: those that the new settings address, and the one with the static
+ * address of before. Other cards keep what they have.
+ */
+function staleInterfaces(
+  before: NetworkSettings,
+  after: NetworkSettings,
+  seen: NetworkStatus['interfaces'],
+): string[] {
+  if (isDeepStrictEqual(before, after)) return [];
+  const next = addressedInterfaces(after, seen).map((item) => item.name);
+  const { ip } = before;
+  const old = seen.filter(
+    (item) => ip.kind === 'static' && item.addresses.includes(`${ip.address}/${ip.prefixLength}`),
+  );
+  const names = new Set([...next, ...old.map((item) => item.name)]);
+  return seen.filter((item) => names.has(item.name) && item.addresses.length > 0).map((item) => item.name);
 }
 
 /** The network over changes of its settings; tells each address once as a milestone. */
@@ -42,8 +62,11 @@ export class PreosNetwork implements ChangeableNetwork, AsyncDisposable {
   }
 
   async apply(settings: NetworkSettings): Promise<void> {
+    const stale = staleInterfaces(this.#settings, settings, this.status().interfaces);
     this.#settings = settings;
-    await this.#network[Symbol.asyncDispose]();
+    const before = this.#network;
+    await before[Symbol.asyncDispose]();
+    await before.flush(stale);
     this.#network = this.#start();
   }
 

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Present } from '../lib/dialog.ts';
 import { errorLine, TdError } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
@@ -9,7 +10,9 @@ import type { NetworkStatus } from './network-status.ts';
 import type { PreosNetwork } from './preos-network.ts';
 import type { PreosStart } from './preos-start.ts';
 import type { BackupRequest, PreosRoles, RoleContext } from './role.ts';
+import { runOverNetworks } from './role-network.ts';
 import { type RoleEnd, superviseRole } from './role-supervisor.ts';
+import type { ScreenProgram } from './screen-face.ts';
 import type { Terminal } from './terminal.ts';
 import type { TerminalCall, TtyScreen } from './tty-screen.ts';
 
@@ -32,6 +35,15 @@ export interface RoleRunnerOptions {
   networkSeconds: number;
 }
 
+interface Running {
+  role: RoleName;
+  title: string;
+  stop: AbortController;
+  signal: AbortSignal;
+  /** Ends the role and starts it again. */
+  restart(): void;
+}
+
 const BREAK_OFF = 'What runs now will be broken off; a half-written disk does not start.';
 
 /** Runs roles one after the other, and lets people in meanwhile without disturbing them. */
@@ -40,7 +52,7 @@ export class RoleRunner {
   readonly #logger: Logger;
   /** Terminals that are at a dialog of theirs. */
   readonly #busy = new Set<Terminal>();
-  #running: { title: string; stop: AbortController; signal: AbortSignal } | undefined;
+  #running: Running | undefined;
 
   constructor(options: RoleRunnerOptions) {
     this.#options = options;
@@ -123,22 +135,29 @@ export class RoleRunner {
     const title = ROLE_TITLES[role];
     const stop = new AbortController();
     const signal = AbortSignal.any([this.#options.signal, stop.signal]);
-    const context: RoleContext = {
+    const context = {
       params: start.params,
       site: start.site,
       screen,
       logger: this.#logger.child({ role }),
       signal,
-      power: { act: (action) => this.#options.end(action) },
-      useScreens: (program) => screen.useScreens(program),
-    };
-    const attempt = async () => {
-      const show = (status: NetworkStatus) => screen.show(networkView(title, status));
-      if (options.isLocal !== true) await network.ready(show, signal);
-      await work(context);
+      power: { act: (action: 'restart' | 'shutdown') => this.#options.end(action) },
+      useScreens: (program: ScreenProgram) => screen.useScreens(program),
     };
     const ended = new AbortController();
-    this.#running = { title, stop, signal: AbortSignal.any([ended.signal, this.#options.signal]) };
+    const running: Running = {
+      ...{ role, title, stop, restart: () => {} },
+      signal: AbortSignal.any([ended.signal, this.#options.signal]),
+    };
+    this.#running = running;
+    const attempt = () =>
+      runOverNetworks(work, {
+        ...{ context, network, isLocal: options.isLocal === true },
+        show: (status) => screen.show(networkView(title, status)),
+        onStart: (restart) => {
+          running.restart = restart;
+        },
+      });
     try {
       const { attemptsMax } = options;
       return await superviseRole(attempt, {
@@ -189,7 +208,10 @@ export class RoleRunner {
         const isBusy = screen.view?.fraction !== undefined && screen.view.fraction < 1;
         const text = 'Data is on its way over this network. Changing it may break that off.';
         if (isBusy && !(await this.#confirm('Network settings', text, at))) return;
-        return askForNetwork({ terminals: screen, network, signal, on: terminal });
+        const before = network.settings();
+        await askForNetwork({ terminals: screen, network, signal, on: terminal });
+        if (!isDeepStrictEqual(before, network.settings())) await this.#offerRestart(at);
+        return;
       }
       case 'stop':
       case 'restart':
@@ -201,6 +223,14 @@ export class RoleRunner {
         if (kind !== 'stop') await this.#options.end(kind);
       }
     }
+  }
+
+  /** A console listens where it was when it started. */
+  async #offerRestart(at: { terminal: Terminal; signal: AbortSignal }): Promise<void> {
+    const running = this.#running;
+    if (running?.role !== 'console') return;
+    const text = 'The console still uses the old network. Start it again? Its running jobs end.';
+    if (await this.#confirm('Console', text, at)) running.restart();
   }
 
   async #confirm(

@@ -1,4 +1,5 @@
 import type { Dialog, Present } from '../lib/dialog.ts';
+import type { HostNetwork } from '../lib/host-network.ts';
 import type { Logger } from '../lib/log.ts';
 import type { Screen } from '../lib/screen.ts';
 import type { AfterAction } from '../schema/after-action.ts';
@@ -16,6 +17,7 @@ export interface RoleContext {
   logger: Logger;
   signal: AbortSignal;
   power: Power;
+  network: HostNetwork;
   /** Runs a program of the role's own on every terminal that shows screens; the returned function ends it. */
   useScreens(program: ScreenProgram): () => void;
 }

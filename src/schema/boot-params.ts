@@ -366,6 +366,14 @@ function interfaceSetting(text: string, context: Context): InterfaceSetting {
   return refuse(context);
 }
 
+/** The text of td.ip that gives such a setting. */
+export function ipText(ip: IpSetting): string {
+  if (ip.kind === 'dhcp') return 'dhcp';
+  const { address, prefixLength, gateway, dns } = ip;
+  const rest = gateway === '' && dns.length === 0 ? [] : [gateway, ...dns];
+  return [`${address}/${prefixLength}`, ...rest].join(',');
+}
+
 /** Sorted and without doubles; an empty list means all. */
 function partitionList(text: string, context: Context): number[] {
   if (text === 'all') return [];
