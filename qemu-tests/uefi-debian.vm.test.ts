@@ -33,7 +33,7 @@ describe('GPT disk with Debian, UEFI network start, two targets in one session',
     console = await lab.startConsole();
     const backup = {
       mode: 'backup',
-      params: ['td.disk=only', 'td.to=console:debian', 'td.after=shutdown'],
+      params: ['td.disk=only', 'td.to=console:debian', 'td.after=shutdown', 'td.level=1'],
     } as const;
     const backupDir = await exportPxe(console, lab.path('backup'), backup);
     const agentDir = await exportPxe(console, lab.path('agent'), { mode: 'agent' });
