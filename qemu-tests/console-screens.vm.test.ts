@@ -200,7 +200,9 @@ describe('a console started from its own CD and worked by keyboard alone', () =>
       await openTool(TOOLS.templatePath, /All saved templates/);
       await keys('f4');
       await see(/Choose a folder/);
-      await keys('f3', 'f3');
+      await keys('f3');
+      await see(/in storage images/);
+      await keys('f3');
       await see(/in storage images-2/);
       await keys('f2');
       await see(/Folder +\[\S*mounts\/images-2/);

@@ -28,5 +28,7 @@ describe('BrowsePage', () => {
     expect(await press('f3')).toContain('5.0 GB free in storage disk');
     expect(await press('f3')).toContain('/run/share');
     expect(await press('f3')).toContain('/run/disk');
+    void press('f3');
+    expect(await press('f3')).toContain('/run/disk');
   });
 });

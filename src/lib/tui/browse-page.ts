@@ -117,7 +117,9 @@ export class BrowsePage implements Page<string> {
 
   /** From place to place and round again. */
   #nextPlace(host: PageHost<string>): void {
-    const { path, places = [] } = this.#folder!;
+    const { places = [] } = this.#folder!;
+    // Where it is going to, not where it is: keys come faster than a share answers.
+    const path = this.#asked;
     const at = places.findIndex((place) => path === place.path || path.startsWith(`${place.path}/`));
     const next = places[(at + 1) % places.length];
     if (next !== undefined) void this.#go(next.path, host);
