@@ -133,12 +133,12 @@ async function runBackupRole(context: RoleContext, request: BackupRequest): Prom
   );
 }
 
-async function runConsoleRole({ screen, logger, signal, useScreens }: RoleContext): Promise<void> {
+async function runConsoleRole({ screen, logger, signal, useScreens, network }: RoleContext): Promise<void> {
   const { runConsole } = await import('./console/console-role.ts');
   let endScreens = () => {};
   try {
     await runConsole({
-      ...{ dataDir: PREOS_DATA_DIR, screen, logger, signal },
+      ...{ dataDir: PREOS_DATA_DIR, screen, logger, signal, hostNetwork: network },
       onReady: (_status, api) => {
         endScreens = useScreens(async (io) => {
           const { runConsoleTui } = await import('./console/tui/console-tui.ts');

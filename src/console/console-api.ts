@@ -160,9 +160,12 @@ export interface LicenceStatus {
 
 export interface ConsoleSettings {
   templatesDir: string;
-  /** Network interface; empty for the one with a default route. Takes effect at the next start. */
+  /** Network interface; empty for the one with a default route. Takes effect at the next start; in the Pre-OS at once. */
   interface: string;
-  /** Static address for the console's card in the Pre-OS, or `dhcp`; empty leaves it to the system. */
+  /**
+   * In the Pre-OS: `dhcp`, or a static address as in td.ip; to set, empty stands for that of the boot parameters. A
+   * change starts the console again, and is refused while a job runs. Elsewhere empty.
+   */
   address: string;
   /** People at targets type it to start an offered template; empty asks for none. Never told: only `pinSet` is. */
   customPin: string;

@@ -8,8 +8,10 @@ import { connectControl } from '../control/control-client.ts';
 import { loadIdentity } from '../control/identity.ts';
 import { testMachine } from '../control/testdata/test-machine.ts';
 import { noise } from '../image/testdata/small-image.ts';
+import type { HostAddress, HostNetwork } from '../lib/host-network.ts';
 import { silentLog } from '../lib/log.ts';
 import { consolePaths } from './console-paths.ts';
+import { runConsole } from './console-role.ts';
 import { connectConsole } from './rpc-client.ts';
 import { FakeComputer, TestConsole, until } from './testdata/test-console.ts';
 
@@ -105,6 +107,40 @@ describe('a console', () => {
     await using again = await TestConsole.start({ dataDir: dir });
     expect(again.events().map((event) => event.kind)).toContain('target-cancelled');
     expect(again.events().map((event) => event.kind)).not.toContain('job-interrupted');
+  });
+});
+
+describe('a console in the Pre-OS', () => {
+  it('answers first and is moved then; while a job runs it stays', async () => {
+    const moves: HostAddress[] = [];
+    const hostNetwork: HostNetwork = {
+      now: () => ({ address: 'dhcp', card: '' }),
+      isNow: ({ address }) => address === 'dhcp',
+      change: (wanted) => void moves.push(wanted),
+    };
+    await using lab = await TestConsole.start({ dataDir: dir, hostNetwork });
+    await lab.addImage('office');
+    expect(await lab.rpc.call('settings')).toMatchObject({ address: 'dhcp', canSetAddress: true });
+    const computer = await lab.computer(1);
+    const { jobId, ended } = await lab.deploy({ image: 'office' });
+    const deployment = await computer.accept();
+    const change = { address: '10.0.0.7/24', interface: '' };
+    await expect(lab.rpc.call('settings.change', change)).rejects.toThrow(
+      `Cannot change the network now: job ${jobId} runs; wait for its end, or cancel it`,
+    );
+    computer.report(deployment);
+    await ended;
+    await lab.rpc.call('settings.change', change);
+    expect(moves).toEqual([]);
+    await until(() => moves.length > 0, 'the move');
+    expect(moves).toEqual([{ address: '10.0.0.7/24', card: '' }]);
+  });
+
+  it('works on the card that has its static address', async () => {
+    const now = () => ({ address: '127.0.0.1/8', card: 'no-such-card' });
+    const hostNetwork = { now, isNow: () => true, change: () => {} };
+    const start = runConsole({ dataDir: dir, hostNetwork, logger: silentLog, signal: AbortSignal.abort() });
+    await expect(start).rejects.toThrow('"no-such-card"');
   });
 });
 

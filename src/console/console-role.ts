@@ -7,6 +7,7 @@ import { type Identity, openIdentity } from '../control/identity.ts';
 import { type ServedImage, startImageService } from '../control/image-service.ts';
 import { ServiceTokens } from '../control/service-tokens.ts';
 import { errorLine, TdError } from '../lib/errors.ts';
+import type { HostNetwork } from '../lib/host-network.ts';
 import type { Logger } from '../lib/log.ts';
 import { type Screen, silentScreen } from '../lib/screen.ts';
 import { PROGRAM_VERSION } from '../lib/version.ts';
@@ -32,10 +33,12 @@ import { isConsoleAlive } from './rpc-client.ts';
 import { startRpcServer } from './rpc-server.ts';
 import { Secrets } from './secrets.ts';
 import { Storages } from './storages.ts';
-import { ConsoleStore, type NewEvent } from './store.ts';
+import { ConsoleStore, isEnded, type NewEvent } from './store.ts';
 import { TemplateStore } from './template-store.ts';
 import { startWebView } from './web/web-view.ts';
 
+/** Enough for an answer to reach a screen, a command or a browser. */
+const ANSWER_MS = 500;
 /** Where the Pre-OS keeps what lasts until the computer is switched off. */
 const PREOS_RUN_DIR = '/run/totaldeploy';
 
@@ -51,6 +54,8 @@ export interface ConsoleOptions {
   /** Lets computers in whose medium carries no site image. */
   acceptUnknown?: boolean;
   screen?: Screen;
+  /** In the Pre-OS: a change of its settings ends this run, and another one follows. */
+  hostNetwork?: HostNetwork;
   logger: Logger;
   signal: AbortSignal;
   /** Called once when everything listens. */
@@ -82,8 +87,11 @@ export async function runConsole(options: ConsoleOptions): Promise<void> {
   const settings = await SettingsStore.open(paths.data, {
     defaultTemplatesDir: paths.templates,
     ownPorts: () => ownPorts,
+    whyNoChange: () => runningJob(core),
+    ...(options.hostNetwork === undefined ? {} : { network: answeringFirst(options.hostNetwork, stack) }),
   });
-  const network = await findNetwork(options.interface, settings.get().interface);
+  const saved = settings.get().interface || (options.hostNetwork?.now().card ?? '');
+  const network = await findNetwork(options.interface, saved);
   const identity = await openIdentity(paths.identity, { name, logger });
   const store = stack.use(ConsoleStore.open(paths.database, { logger }));
   await chmod(paths.database, 0o600);
@@ -134,6 +142,24 @@ export async function runConsole(options: ConsoleOptions): Promise<void> {
   await aborted(signal);
   await core.close('the console is shutting down');
   store.addEvent({ kind: 'console-stopped', text: `console "${name}" stopped` });
+}
+
+function runningJob(core: ConsoleCore): string {
+  const job = core.jobs().find((one) => !isEnded(one.state));
+  return job === undefined ? '' : `job ${job.id} runs; wait for its end, or cancel it`;
+}
+
+/** Whoever asked for the change is to hear that it is saved before this console ends for it. */
+function answeringFirst(network: HostNetwork, stack: AsyncDisposableStack): HostNetwork {
+  let timer: NodeJS.Timeout | undefined;
+  stack.defer(() => clearTimeout(timer));
+  return {
+    ...network,
+    change: (wanted) => {
+      clearTimeout(timer);
+      timer = setTimeout(() => network.change(wanted), ANSWER_MS);
+    },
+  };
 }
 
 async function openStorages(

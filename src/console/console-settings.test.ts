@@ -3,22 +3,42 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { TdError } from '../lib/errors.ts';
+import type { HostAddress, HostNetwork } from '../lib/host-network.ts';
 import { type SettingsChange, SettingsStore } from './console-settings.ts';
 
 let dir: string;
 let store: SettingsStore;
-let applied: string[];
+/** What the computer's network was told. */
+let moves: HostAddress[];
+/** Why it must not be changed. */
+let busy: string;
+
+function fakeNetwork(): HostNetwork {
+  const now = () => moves.at(-1) ?? { address: 'dhcp', card: '' };
+  return {
+    now,
+    isNow: ({ address }) => {
+      if (address.includes(' ')) throw new TdError('usage', `Cannot use the address "${address}"`);
+      return address === now().address;
+    },
+    change: (wanted) => void moves.push(wanted),
+  };
+}
+
 const open = () =>
   SettingsStore.open(dir, {
     defaultTemplatesDir: join(dir, 'templates'),
     ownPorts: () => [5001],
     interfaces: () => ['eth0', 'eth1'].map((name) => ({ name, address: '10.0.0.5' })),
-    applyAddress: async (address) => void applied.push(address),
+    network: fakeNetwork(),
+    whyNoChange: () => busy,
   });
 
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'totaldeploy-settings-'));
-  applied = [];
+  moves = [];
+  busy = '';
   store = await open();
 });
 afterEach(() => rm(dir, { recursive: true, force: true }));
@@ -28,7 +48,7 @@ describe('SettingsStore', () => {
     expect(store.get()).toMatchObject({
       templatesDir: join(dir, 'templates'),
       interface: '',
-      address: '',
+      address: 'dhcp',
       customPin: '',
       pinSet: false,
       web: { enabled: false, port: 5080, passwordSet: false },
@@ -37,13 +57,27 @@ describe('SettingsStore', () => {
     store.onChange((settings) => told.push(settings.templatesDir));
     await store.change({ templatesDir: dir, interface: 'eth1', address: '10.0.0.5/24,10.0.0.1' });
     expect(told).toEqual([dir]);
-    expect(applied).toEqual(['10.0.0.5/24,10.0.0.1']);
-    expect((await open()).get()).toMatchObject({
-      templatesDir: dir,
-      interface: 'eth1',
-      address: '10.0.0.5/24,10.0.0.1',
-    });
+    expect(moves).toEqual([{ address: '10.0.0.5/24,10.0.0.1', card: 'eth1' }]);
+    expect(store.get().address).toBe('10.0.0.5/24,10.0.0.1');
+    expect((await open()).get()).toMatchObject({ templatesDir: dir, interface: 'eth1' });
     expect((await stat(join(dir, 'settings.json'))).mode & 0o777).toBe(0o600);
+  });
+
+  it('moves to another card or address only when one is given that is not used already', async () => {
+    await store.change({ customPin: '1234', interface: '', address: 'dhcp' });
+    expect(moves).toEqual([]);
+    await store.change({ interface: 'eth1' });
+    expect(moves).toEqual([{ address: 'dhcp', card: 'eth1' }]);
+    await store.change({ interface: 'eth1', address: 'dhcp' });
+    expect(moves).toHaveLength(1);
+  });
+
+  it('stays where it is while a job runs, and changes nothing at all', async () => {
+    busy = 'job a1 runs; wait for its end, or cancel it';
+    const change = store.change({ interface: 'eth1', customPin: '1234' });
+    await expect(change).rejects.toThrow(`Cannot change the network now: ${busy}`);
+    expect([store.get().interface, store.get().pinSet, moves]).toEqual(['', false, []]);
+    await store.change({ customPin: '1234' });
   });
 
   it('sets no address where the system decides it, instead of keeping one that nobody uses', async () => {
@@ -77,8 +111,7 @@ describe('SettingsStore', () => {
     [{ templatesDir: 'relative' }, /must begin with \//],
     [{ templatesDir: '/proc/version' }, /not a folder/],
     [{ interface: 'wlan7' }, /there are: eth0, eth1/],
-    [{ address: '10.0.0.300/24' }, /ADDRESS\/LENGTH/],
-    [{ address: '10.0.0.5/24 td.mode=agent' }, /ADDRESS\/LENGTH/],
+    [{ address: '10.0.0.5/24 td.mode=agent' }, /Cannot use the address/],
     [{ customPin: '123' }, /4 to 12 digits/],
     [{ customPin: '12a4' }, /4 to 12 digits/],
     [{ web: { password: 'short' } }, /8 to 256/],

@@ -5,8 +5,8 @@ import { networkInterfaces } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { z } from 'zod';
 import { errorLine, TdError } from '../lib/errors.ts';
+import type { HostNetwork } from '../lib/host-network.ts';
 import { readJsonFile, writeJsonFile } from '../lib/json-file.ts';
-import { parseBootParams } from '../schema/boot-params.ts';
 import type { ConsoleCalls, ConsoleSettings } from './console-api.ts';
 import { hashPassword, isPassword } from './password-hash.ts';
 
@@ -20,7 +20,6 @@ const storedSchema = z.strictObject({
   /** Empty: below the data directory, wherever that is moved to. */
   templatesDir: z.string().max(4096).default(''),
   interface: z.string().max(15).default(''),
-  address: z.string().max(200).default(''),
   pinHash: z.string().max(200).default(''),
   web: z
     .strictObject({
@@ -39,8 +38,10 @@ export interface SettingsOptions {
   defaultTemplatesDir: string;
   /** TCP ports the console itself listens on. */
   ownPorts?: () => readonly number[];
-  /** Gives this computer its address; missing where the console does not rule over its computer's network. */
-  applyAddress?: (address: string) => Promise<void>;
+  /** Missing where the console does not rule over its computer's network. */
+  network?: HostNetwork;
+  /** Asked before the network changes: empty, or why it must stay. */
+  whyNoChange?: () => string;
   /** Replaced in tests. */
   interfaces?: () => readonly { name: string; address: string }[];
 }
@@ -72,16 +73,17 @@ export class SettingsStore {
   }
 
   get(): ConsoleSettings {
-    const { templatesDir, interface: name, address, pinHash, web } = this.#stored;
+    const { templatesDir, interface: name, pinHash, web } = this.#stored;
+    const { network } = this.#options;
     return {
       templatesDir: templatesDir || this.#options.defaultTemplatesDir,
       interface: name,
-      address,
+      address: network?.now().address ?? '',
       customPin: '',
       pinSet: pinHash !== '',
       web: { enabled: web.enabled, port: web.port, passwordSet: web.passwordHash !== '' },
       interfaces: [...this.#interfaces()],
-      canSetAddress: this.#options.applyAddress !== undefined,
+      canSetAddress: network !== undefined,
     };
   }
 
@@ -121,13 +123,12 @@ export class SettingsStore {
       next.templatesDir = isDefault ? '' : await writableFolder(change.templatesDir);
     }
     if (change.interface !== undefined) next.interface = this.#checkedInterface(change.interface);
-    if (change.address !== undefined) next.address = this.#checkedAddress(change.address);
     if (change.customPin !== undefined) next.pinHash = await checkedPin(change.customPin);
     if (change.web !== undefined) await this.#changeWeb(next.web, change.web);
+    const move = this.#moveTo(change.address, next.interface);
     await writeJsonFile(this.#path, next);
-    const isMoved = next.address !== this.#stored.address;
     this.#stored = next;
-    if (isMoved) await this.#options.applyAddress?.(next.address);
+    move?.();
     const settings = this.get();
     for (const listener of this.#listeners) listener(settings);
     return settings;
@@ -146,12 +147,21 @@ export class SettingsStore {
     );
   }
 
-  #checkedAddress(address: string): string {
-    if (address === '' || this.#options.applyAddress !== undefined) return checkedAddress(address);
-    throw new TdError(
-      'refused',
-      'Cannot set the address here: this computer decides it itself; set it there, or in the Pre-OS with "Network" in its menu',
-    );
+  /** What brings the console to another address or card; undefined where it stays, or is moved at its next start. */
+  #moveTo(address: string | undefined, card: string): (() => void) | undefined {
+    const { network, whyNoChange } = this.#options;
+    if (network === undefined) {
+      if (address === undefined || address === '') return undefined;
+      throw new TdError(
+        'refused',
+        'Cannot set the address here: this computer decides it itself; set it there',
+      );
+    }
+    const wanted = { address: address ?? network.now().address, card };
+    if (network.isNow(wanted) && card === this.#stored.interface) return undefined;
+    const why = whyNoChange?.() ?? '';
+    if (why !== '') throw new TdError('refused', `Cannot change the network now: ${why}`);
+    return () => network.change(wanted);
   }
 
   async #changeWeb(web: Stored['web'], change: NonNullable<SettingsChange['web']>): Promise<void> {
@@ -190,15 +200,6 @@ async function writableFolder(path: string): Promise<string> {
     throw refuse(`it cannot be written to (${errorLine(cause)})`);
   });
   return path;
-}
-
-function checkedAddress(address: string): string {
-  if (address === '' || address === 'dhcp') return address;
-  if (!/\s/.test(address) && parseBootParams(`td.ip=${address}`).problems.length === 0) return address;
-  throw new TdError(
-    'usage',
-    `Cannot use the address "${address}": write dhcp, or ADDRESS/LENGTH[,GATEWAY[,DNS…]] such as 10.0.0.5/24,10.0.0.1`,
-  );
 }
 
 async function checkedPin(pin: string): Promise<string> {

@@ -126,7 +126,9 @@ export class FakeComputer {
   }
 }
 
-export type TestConsoleOptions = Partial<Pick<ConsoleOptions, 'acceptUnknown' | 'parts' | 'dataDir'>>;
+export type TestConsoleOptions = Partial<
+  Pick<ConsoleOptions, 'acceptUnknown' | 'parts' | 'dataDir' | 'hostNetwork'>
+>;
 
 /** A real console on the loopback interface with everything but discovery and multicast. */
 export class TestConsole implements AsyncDisposable {

@@ -131,8 +131,8 @@ export function networkPage(
     check: (value) => (/^\d+(\.\d+){3}\/\d{1,2}(,|$)/.test(value) ? '' : 'e.g. 10.0.0.5/24,10.0.0.1'),
   });
   const note = canSetAddress
-    ? 'A new card is used from the next start of the console; a new address at once.'
-    : "The address is set where this computer's own network is set up; in the Pre-OS that is Network in its menu. A new card is used from the next start of the console.";
+    ? 'The console starts again to use what is changed here; not while a job runs.'
+    : "The address is set where this computer's own network is set up. A new card is used from the next start of the console.";
   const addresses: Record<AddressKind, () => string> = {
     ...{ system: () => '', dhcp: () => 'dhcp', static: () => fixed.value },
   };
@@ -149,6 +149,8 @@ export function networkPage(
       ...(canSetAddress ? { address: addresses[kind.value]() } : {}),
     }),
     saved: ({ interface: name }) =>
-      `From its next start the console uses ${name === '' ? 'the card with a default route' : name}.`,
+      canSetAddress
+        ? 'The console starts again where card or address were changed.'
+        : `From its next start the console uses ${name === '' ? 'the card with a default route' : name}.`,
   });
 }

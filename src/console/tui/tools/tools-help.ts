@@ -57,7 +57,9 @@ Without a password the page only shows. Who signs in with the password can also 
   'console-network': `# Network of this console
 The card over which computers reach the console and images are sent. With several cards choose the one of the network with the targets.
 
-A new card is used from the next start of the console. Targets find the console again by themselves, unless their media have a fixed address of it.`,
+In the Pre-OS the address is set here too, and the console starts again with what was changed; while a job runs that is refused. On a computer with a system of its own the address is set there, and a new card is used from the next start of the console.
+
+Targets find the console again by themselves, unless their media have a fixed address of it.`,
   pin: `# PIN at targets
 Templates can be offered on the screens of waiting computers. With a PIN nobody starts one there without knowing it. It is kept as a hash, and cannot be shown again.`,
 };
