@@ -3,12 +3,11 @@ import { describe, expect, it } from 'vitest';
 import {
   BOOT_PARAMETERS,
   bootParamsSchema,
+  ipText,
   markdownTable,
   parseBootParams,
   parseHostPort,
   splitCommandLine,
-  bootParamsSchema,
-  ipText,
 } from './boot-params.ts';
 
 const problemOf = (commandLine: string) => {
@@ -185,10 +184,13 @@ describe('parseBootParams', () => {
 });
 
 describe('ipText', () => {
-  it.each(['dhcp', '10.0.0.5/24', '10.0.0.5/24,10.0.0.1', '10.0.0.5/24,,10.0.0.2', '10.0.0.5/8,10.0.0.1,10.0.0.2'])(
-    'says "%s" again',
-    (text) => expect(ipText(bootParamsSchema.shape.ip.parse(text))).toBe(text),
-  );
+  it.each([
+    'dhcp',
+    '10.0.0.5/24',
+    '10.0.0.5/24,10.0.0.1',
+    '10.0.0.5/24,,10.0.0.2',
+    '10.0.0.5/8,10.0.0.1,10.0.0.2',
+  ])('says "%s" again', (text) => expect(ipText(bootParamsSchema.shape.ip.parse(text))).toBe(text));
 });
 
 describe('parseHostPort', () => {
