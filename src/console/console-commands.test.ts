@@ -3,11 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
+import { silentLog } from '../lib/log.ts';
 import { writeFixtureMedia } from '../media/testdata/media-tree-fixture.ts';
 import { DeployProgress } from './commands/deploy-progress.ts';
 import { textTable } from './commands/text-table.ts';
 import { registerConsoleCommands } from './console-commands.ts';
+import { consolePaths } from './console-paths.ts';
 import type { DeploySnapshot } from './deploy-view.ts';
+import { type RpcMethods, startRpcServer } from './rpc-server.ts';
 import { TestConsole, until } from './testdata/test-console.ts';
 
 interface Run {
@@ -108,6 +111,31 @@ describe('the commands of a console', () => {
     run.stop.abort();
     expect(await run.ended).toMatchObject({ code: 'cancelled' });
     await a.order('cancel');
+  });
+
+  it('say that a job goes on when its console went away and is started again', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'td-commands-'));
+    const watched = Promise.withResolvers<void>();
+    const methods: RpcMethods = {
+      deploy: async () => ({ jobId: 'job-1' }),
+      watch: () => {
+        watched.resolve();
+        return new Promise(() => {});
+      },
+    };
+    const server = await startRpcServer(consolePaths(dir).socket, { methods, logger: silentLog });
+    try {
+      const run = totaldeploy(dir, 'deploy', '--image', 'office');
+      await watched.promise;
+      await server[Symbol.asyncDispose]();
+      expect(await run.ended).toMatchObject({
+        code: 'network',
+        message: expect.stringMatching(/during job job-1: .*start it again and the job goes on/),
+      });
+    } finally {
+      await server[Symbol.asyncDispose]();
+      await rm(dir, { recursive: true, force: true });
+    }
   });
 
   it('fail with what the console says, and say when there is none', async () => {

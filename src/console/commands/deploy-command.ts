@@ -1,4 +1,4 @@
-import { errorLine, TdError } from '../../lib/errors.ts';
+import { TdError } from '../../lib/errors.ts';
 import { formatBytes, formatSeconds } from '../../lib/progress.ts';
 import type { DeployPlan } from '../console-api.ts';
 import { consolePaths } from '../console-paths.ts';
@@ -45,11 +45,12 @@ export async function runDeploy(flags: DeployFlags, context: ConsoleCommandConte
     final = (await watching) as DeploySnapshot;
   } catch (cause) {
     if (!(cause instanceof TdError) || cause.code !== 'network') throw cause;
-    throw new TdError(
-      'network',
-      `Lost the console during job ${jobId}: ${errorLine(cause)}; "totaldeploy log --job ${jobId}" tells how far it came`,
-      { cause },
-    );
+    const lost = `Lost the console during job ${jobId}`;
+    const what = context.signal.aborted
+      ? 'it may not have been cancelled'
+      : 'it went away; start it again and the job goes on';
+    const message = `${lost}: ${what}; "totaldeploy log --job ${jobId}" tells how far it came`;
+    throw new TdError('network', message, { cause });
   } finally {
     context.signal.removeEventListener('abort', cancel);
     progress.end();
