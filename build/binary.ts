@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { copyFile, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { build, type Plugin } from 'esbuild';
 import { run } from '../src/lib/spawn.ts';
 import { BUILD_LOCK_PATH, takeBuildLock } from './build-lock.ts';
+import { bundleProgram } from './program-bundle.ts';
 
 const PROJECT = resolve(import.meta.dirname, '..');
 const DIST = join(PROJECT, 'dist');
@@ -48,49 +48,6 @@ export async function buildBinary(): Promise<string> {
   await writeFile(stamp, digest);
   return executable;
 }
-
-/** One file with everything but Node itself. */
-export async function bundleProgram(outfile: string): Promise<void> {
-  await build({
-    entryPoints: [join(PROJECT, 'src/main.ts')],
-    outfile,
-    bundle: true,
-    platform: 'node',
-    target: 'node26',
-    format: 'cjs',
-    minifySyntax: true,
-    minifyWhitespace: true,
-    legalComments: 'none',
-    logLevel: 'warning',
-    plugins: [ENGLISH_ONLY, SCREEN_ONLY],
-    absWorkingDir: PROJECT,
-  });
-}
-
-/** zod brings its messages in some fifty languages, a third of the bundle and of the time to start. */
-const ENGLISH_ONLY: Plugin = {
-  name: 'english-only',
-  setup(build) {
-    build.onLoad({ filter: /zod\/v4\/locales\/index\.js$/ }, () => ({
-      contents: "export { default as en } from './en.js';",
-      loader: 'js',
-    }));
-  },
-};
-
-/**
- * blessed's screen asks its front page for the width of a tab, and that brings all its widgets, one of which wants packages
- * that are not there.
- */
-const SCREEN_ONLY: Plugin = {
-  name: 'screen-only',
-  setup(build) {
-    build.onLoad({ filter: /blessed\/lib\/blessed\.js$/ }, () => ({
-      contents: 'exports.screen = {};',
-      loader: 'js',
-    }));
-  },
-};
 
 /** Symbols are a quarter of Node's size and no user of the executable debugs Node itself. */
 async function strippedNode(): Promise<string> {

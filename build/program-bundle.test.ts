@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { run } from '../src/lib/spawn.ts';
 import { PROGRAM_VERSION } from '../src/lib/version.ts';
-import { bundleProgram } from './binary.ts';
+import { bundleProgram } from './program-bundle.ts';
 
 it('makes one file of the program that runs anywhere, with of each package what is used', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'td-bundle-'));
@@ -14,9 +14,14 @@ it('makes one file of the program that runs anywhere, with of each package what 
     expect((await run(process.execPath, [path, '--version'], { cwd: '/' })).stdout).toBe(
       `${PROGRAM_VERSION}\n`,
     );
+    // A module that is imported late.
+    const { stdout } = await run(process.execPath, [path, 'boot-parameters'], { cwd: '/' });
+    expect(stdout).toContain('`td.mode`');
     const text = await readFile(path, 'utf8');
     expect(text).toContain('smcup'); // the screens are in it
-    expect(text).not.toMatch(/require\("(?:term|pty)\.js"\)/);
+    expect(text).not.toMatch(/require\(\W*(?:term|pty)\.js/);
+    await bundleProgram(`${path}.again`);
+    expect(await readFile(`${path}.again`, 'utf8')).toBe(text);
   } finally {
     await rm(dir, { recursive: true, force: true });
   }
