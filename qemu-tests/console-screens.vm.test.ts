@@ -219,7 +219,7 @@ describe('a console started from its own CD and worked by keyboard alone', () =>
       await see(/Connected computers +2 connected, 2 waiting/, 300_000);
       await keys('home', 'ret');
       await see(/1 of 13/);
-      await see(new RegExp(`\\[ \\] ${PXE_TARGET.mac}[sS]*\\[ \\] ${CD_TARGET.mac}`));
+      await see(new RegExp(`\\[ \\] ${PXE_TARGET.mac}[\\s\\S]*\\[ \\] ${CD_TARGET.mac}`));
       await keys('f8');
       await see(/! choose at least one target computer/);
       await keys('home', 'spc');
