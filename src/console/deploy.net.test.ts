@@ -1,11 +1,11 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { mkdtemp, open, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { loadIdentity, siteOf } from '../control/identity.ts';
-import { TestNetwork } from '../control/testdata/test-network.ts';
+import { type StartedProgram, TestNetwork } from '../control/testdata/test-network.ts';
 import { openFileSink } from '../image/file-sink.ts';
 import { openImage } from '../image/image-reader.ts';
 import { createImageWriter } from '../image/image-writer.ts';
@@ -23,28 +23,19 @@ const DISK_BYTES = 64 * MEBIBYTE;
 
 let dir: string;
 let network: TestNetwork;
-let children: ChildProcess[];
 
 beforeEach(async () => {
-  children = [];
   dir = await mkdtemp(join(tmpdir(), 'td-deploy-'));
   network = await TestNetwork.create('tdp');
   await network.add('console', '10.78.0.1');
 });
 afterEach(async () => {
-  for (const child of children) child.kill('SIGKILL');
   await network[Symbol.asyncDispose]();
   await rm(dir, { recursive: true, force: true });
 });
 
-function start(computer: string, args: readonly string[]): { child: ChildProcess; output: () => string } {
-  let output = '';
-  const child = spawn('ip', network.command(computer, process.execPath, [MAIN, ...args]));
-  children.push(child);
-  for (const stream of [child.stdout, child.stderr])
-    stream.on('data', (bytes: Buffer) => (output += bytes.toString()));
-  return { child, output: () => output };
-}
+const start = (computer: string, args: readonly string[]) =>
+  network.start(computer, process.execPath, [MAIN, ...args]);
 
 const dataDir = () => join(dir, 'data');
 const command = (...args: string[]) =>
@@ -76,10 +67,7 @@ async function makeImage(name: string, usedMebibytes: number): Promise<Buffer> {
   return disk;
 }
 
-async function startTarget(
-  name: string,
-  address: string,
-): Promise<ReturnType<typeof start> & { disk: string }> {
+async function startTarget(name: string, address: string): Promise<StartedProgram & { disk: string }> {
   await network.add(name, address);
   const disk = join(dir, `${name}.disk`);
   await writeFile(disk, '');

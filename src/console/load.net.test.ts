@@ -1,4 +1,3 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -27,29 +26,19 @@ const TICKS_PER_SECOND = 100;
 
 let dir: string;
 let network: TestNetwork;
-let children: ChildProcess[];
 
 beforeEach(async () => {
-  children = [];
   dir = await mkdtemp(join(tmpdir(), 'td-load-'));
   network = await TestNetwork.create('tdl');
   await network.add('console', '10.79.0.1');
   await network.add('many', '10.79.0.2');
 });
 afterEach(async () => {
-  for (const child of children) child.kill('SIGKILL');
   await network[Symbol.asyncDispose]();
   await rm(dir, { recursive: true, force: true });
 });
 
-function start(computer: string, args: readonly string[]): { child: ChildProcess; output: () => string } {
-  let output = '';
-  const child = spawn('ip', network.command(computer, process.execPath, args));
-  children.push(child);
-  for (const stream of [child.stdout, child.stderr])
-    stream.on('data', (bytes: Buffer) => (output += bytes.toString()));
-  return { child, output: () => output };
-}
+const start = (computer: string, args: readonly string[]) => network.start(computer, process.execPath, args);
 
 async function cpuSeconds(pid: number): Promise<number> {
   const text = await readFile(`/proc/${pid}/stat`, 'utf8');

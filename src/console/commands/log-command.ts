@@ -1,5 +1,6 @@
 import { sleep } from '../../lib/clock.ts';
 import { consolePaths } from '../console-paths.ts';
+import { logLine } from '../log-line.ts';
 import { type ConsoleEvent, ConsoleStore } from '../store.ts';
 import type { ConsoleCommandContext } from './console-command-context.ts';
 
@@ -33,16 +34,10 @@ export async function runLog(flags: LogFlags, context: ConsoleCommandContext): P
   }
   let afterId = 0;
   for (;;) {
-    for (const event of events) context.out(json === true ? `${JSON.stringify(event)}\n` : logLine(event));
+    for (const event of events) context.out(`${json === true ? JSON.stringify(event) : logLine(event)}\n`);
     if (follow !== true || context.signal.aborted) return;
     afterId = events.at(-1)?.id ?? afterId;
     await sleep(FOLLOW_INTERVAL_MS, context.signal).catch(() => {});
     events = store.events({ ...filter, afterId });
   }
-}
-
-function logLine(event: ConsoleEvent): string {
-  const at = event.at.replace('T', ' ').replace(/\.\d+Z$/, '');
-  const level = event.level === 'info' ? '' : `${event.level.toUpperCase()}: `;
-  return `${at}  ${event.jobId ?? '-'}  ${level}${event.text}\n`;
 }

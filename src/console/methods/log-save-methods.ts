@@ -3,8 +3,9 @@ import { isAbsolute } from 'node:path';
 import { z } from 'zod';
 import { errnoOf, errorLine, TdError } from '../../lib/errors.ts';
 import { checked } from '../checked-params.ts';
+import { logLine } from '../log-line.ts';
 import type { RpcMethods } from '../rpc-server.ts';
-import type { ConsoleEvent, ConsoleStore } from '../store.ts';
+import type { ConsoleStore } from '../store.ts';
 
 const LINES_MAX = 500_000;
 
@@ -50,11 +51,4 @@ async function writeLines(path: string, lines: readonly string[]): Promise<void>
       },
     );
   }
-}
-
-/** `2026-03-02 08:15:00  JOB  WARN: text`. */
-export function logLine(event: ConsoleEvent): string {
-  const at = event.at.replace('T', ' ').replace(/\.\d+Z$/, '');
-  const level = event.level === 'info' ? '' : `${event.level.toUpperCase()}: `;
-  return `${at}  ${event.jobId ?? '-'}  ${level}${event.text}`;
 }

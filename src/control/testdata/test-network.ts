@@ -1,4 +1,11 @@
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { run } from '../../lib/spawn.ts';
+
+export interface StartedProgram {
+  child: ChildProcessWithoutNullStreams;
+  /** What it has written so far. */
+  output(): string;
+}
 
 /**
  * Computers on one switch, each a network namespace, for tests as root: nothing of it is seen outside this machine, and
@@ -7,6 +14,7 @@ import { run } from '../../lib/spawn.ts';
 export class TestNetwork implements AsyncDisposable {
   readonly #prefix: string;
   readonly #namespaces: string[] = [];
+  readonly #started: StartedProgram[] = [];
 
   private constructor(prefix: string) {
     this.#prefix = prefix;
@@ -44,7 +52,19 @@ export class TestNetwork implements AsyncDisposable {
     return ['netns', 'exec', `${this.#prefix}${name}`, program, ...args];
   }
 
+  /** Starts a program on a computer; it is killed with the network. */
+  start(name: string, program: string, args: readonly string[]): StartedProgram {
+    let output = '';
+    const child = spawn('ip', this.command(name, program, args));
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (bytes: Buffer) => (output += bytes.toString()));
+    const started = { child, output: () => output };
+    this.#started.push(started);
+    return started;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    for (const { child } of this.#started) child.kill('SIGKILL');
     for (const name of this.#namespaces.reverse()) await run('ip', ['netns', 'del', name]).catch(() => {});
   }
 
