@@ -259,7 +259,7 @@ describe('a console started from its own CD and worked by keyboard alone', () =>
   it('saves the report of the job on the share', () =>
     lab.step('report', async () => {
       await keys('f2');
-      await see(/Deployment of lab/);
+      await see(/1 of 1\s+computer done/);
       await keys('f2');
       await see(/File +\[/);
       await keys('f2');

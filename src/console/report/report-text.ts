@@ -13,7 +13,7 @@ export function reportText(report: Report): string {
     ...(job.error === '' ? [] : wrapped(job.error, '')),
     ...section(
       'Settings',
-      settings.flatMap(({ label, value }) => wrapped(value, `  ${label.padEnd(18)}`)),
+      settings.flatMap(({ label, value }) => wrapped(value, `  ${label.padEnd(22)}`)),
     ),
     ...section(
       'Not applied by this version',
