@@ -75,6 +75,11 @@ export function normalMac(text: string): string {
   return /^[0-9a-f]{12}$/.test(digits) ? digits.match(/../g)!.join(':') : text;
 }
 
+/** Maker and model in one. */
+export function modelText({ vendor, model }: Pick<Machine, 'vendor' | 'model'>): string {
+  return [vendor, model].filter((part) => part !== '').join(' ');
+}
+
 /** How a computer is called in tables and events: its first MAC address, which is on its label. */
 export function computerLabel(computerId: string): string {
   return computerId.split('/').at(-1) || computerId;

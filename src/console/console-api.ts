@@ -9,6 +9,18 @@ import type { ConsoleEvent, JobSummary } from './store.ts';
 
 export type { JobSummary } from './store.ts';
 
+/** A computer that was connected once and is not now. */
+export interface KnownComputer {
+  computerId: string;
+  name: string;
+  macs: string[];
+  model: string;
+  /** What its agent was when it was here last. */
+  role: string;
+  /** When it last connected, ISO 8601, UTC. */
+  lastSeen: string;
+}
+
 /** What an image holds, for the page that chooses disk and partitions. */
 export interface ImageDetails {
   name: string;
@@ -198,6 +210,8 @@ export type ReportFormat = 'text' | 'json' | 'html';
 export interface ConsoleCalls {
   status: { params: object; result: ConsoleStatus };
   computers: { params: object; result: ComputerView[] };
+  /** Computers seen before that are not connected, by name. */
+  'computers.known': { params: object; result: KnownComputer[] };
   /** Sends wake-on-LAN packets to computers seen before. */
   wake: { params: { computers: string[] }; result: { woken: string[] } };
   power: { params: { computers: string[]; action: 'shutdown' | 'restart' }; result: null };

@@ -51,7 +51,7 @@ describe('the commands of a console', () => {
     const empty = totaldeploy(lab.dir, 'computers');
     await empty.ended;
     expect(empty.out()).toContain('No computer is connected');
-    await lab.computer(1);
+    const computer = await lab.computer(1);
     await lab.addImage('office');
     await writeFile(join(lab.status.imagesDir, 'broken.sco'), 'no image');
     await until(async () => ((await lab.rpc.call('computers')) as unknown[]).length === 1, 'the computer');
@@ -66,6 +66,12 @@ describe('the commands of a console', () => {
     const images = totaldeploy(lab.dir, 'images');
     await images.ended;
     expect(images.out()).toMatch(/broken .*no TotalDeploy image[\s\S]*office/);
+    expect(await lab.rpc.call('computers.known')).toEqual([]);
+    computer.client.close();
+    await until(async () => ((await lab.rpc.call('computers')) as unknown[]).length === 0, 'its end');
+    const known = totaldeploy(lab.dir, 'computers', '--known');
+    await known.ended;
+    expect(known.out()).toMatch(/02:00:00:00:00:01 +02:00:00:00:00:01 +Test Test machine +agent +20\d\d-/);
   });
 
   it('deploy and show a table; the log tells the same later, without a console', async () => {

@@ -57,8 +57,9 @@ function registerTui(command: NewCommand, context: ConsoleCommandContext): void 
 
 function registerLists(command: NewCommand, context: ConsoleCommandContext): void {
   command('computers', 'List the computers that are connected.', 'computers')
+    .option('--known', 'those that were connected once and are not now')
     .option('--json', 'print JSON')
-    .action(async (flags: { data: string; json?: true }) =>
+    .action(async (flags: { data: string; known?: true; json?: true }) =>
       (await import('./commands/list-commands.ts')).runComputers(flags, context),
     );
   command('images', 'List the images that can be deployed.', 'images')

@@ -4,7 +4,8 @@ import { TdError } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import type { CaptureContext, CaptureSnapshot } from './capture-job.ts';
 import { Captures } from './captures.ts';
-import { ComputerRegistry, type ConnectedComputer, computerLabel } from './computers.ts';
+import { ComputerRegistry, type ConnectedComputer, computerLabel, modelText } from './computers.ts';
+import type { KnownComputer } from './console-api.ts';
 import type { DeployContext } from './deploy-context.ts';
 import type { DeploySnapshot } from './deploy-view.ts';
 import { Deployments } from './deployments.ts';
@@ -131,6 +132,15 @@ export class ConsoleCore {
     return this.computers.list().map((computer) => this.#view(computer));
   }
 
+  /** Computers seen before that are not connected now, by name. */
+  knownComputers(): KnownComputer[] {
+    const away = this.store
+      .knownComputers()
+      .filter((one) => this.computers.get(one.computerId) === undefined);
+    const named = away.map((one) => ({ ...one, name: computerLabel(one.computerId) }));
+    return named.sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }));
+  }
+
   /** Ends every job, so that computers and the log know why. */
   async close(reason: string): Promise<void> {
     await this.deployments.close(reason);
@@ -163,7 +173,7 @@ export class ConsoleCore {
       name: computerLabel(computerId),
       address: computer.address,
       role: computer.role,
-      model: [machine.vendor, machine.model].filter((part) => part !== '').join(' '),
+      model: modelText(machine),
       serial: machine.serial,
       firmware: machine.firmware,
       memoryBytes: machine.memoryBytes,

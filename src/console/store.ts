@@ -3,7 +3,8 @@ import { errorLine, TdError } from '../lib/errors.ts';
 import { type Logger, silentLog } from '../lib/log.ts';
 import type { TargetReport } from '../schema/job.ts';
 import type { Machine } from '../schema/machine.ts';
-import { normalMac } from './computers.ts';
+import { modelText, normalMac } from './computers.ts';
+import type { KnownComputer } from './console-api.ts';
 
 const SCHEMA_VERSION = 2;
 const EVENTS_MAX = 500_000;
@@ -336,12 +337,20 @@ export class ConsoleStore implements Disposable {
     }));
   }
 
-  /** Every computer that was ever connected, with its MAC addresses. */
-  knownComputers(): { computerId: string; macs: string[] }[] {
-    const rows = this.#db.prepare('SELECT id, machine FROM computers ORDER BY id').all() as Row[];
+  /** Every computer that was ever connected. */
+  knownComputers(): Omit<KnownComputer, 'name'>[] {
+    const rows = this.#db
+      .prepare('SELECT id, role, machine, last_seen FROM computers ORDER BY id')
+      .all() as Row[];
     return rows.map((row) => {
       const machine = JSON.parse(String(row.machine)) as Machine;
-      return { computerId: String(row.id), macs: machine.nics.map((nic) => nic.mac) };
+      return {
+        computerId: String(row.id),
+        macs: machine.nics.map((nic) => nic.mac),
+        model: modelText(machine),
+        role: String(row.role),
+        lastSeen: String(row.last_seen),
+      };
     });
   }
 

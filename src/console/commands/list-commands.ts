@@ -1,4 +1,5 @@
 import { formatBytes } from '../../lib/progress.ts';
+import type { KnownComputer } from '../console-api.ts';
 import type { ComputerView } from '../console-core.ts';
 import { consolePaths } from '../console-paths.ts';
 import { type ImageEntry, ImageLibrary } from '../image-library.ts';
@@ -6,11 +7,12 @@ import { connectConsole, isConsoleAlive } from '../rpc-client.ts';
 import type { ConsoleCommandContext } from './console-command-context.ts';
 import { textTable } from './text-table.ts';
 
-/** `computers`: who is connected now. */
+/** `computers`: who is connected now, or was once. */
 export async function runComputers(
-  flags: { data: string; json?: true },
+  flags: { data: string; known?: true; json?: true },
   context: ConsoleCommandContext,
 ): Promise<void> {
+  if (flags.known === true) return await listKnown(flags, context);
   await using client = await connectConsole(consolePaths(flags.data).socket);
   const computers = (await client.call('computers')) as ComputerView[];
   if (flags.json === true) {
@@ -31,6 +33,20 @@ export async function runComputers(
     one.state,
   ]);
   context.out(textTable(['COMPUTER', 'ADDRESS', 'ROLE', 'MODEL', 'DISKS', 'FIRMWARE', 'STATE'], rows));
+}
+
+async function listKnown(
+  flags: { data: string; json?: true },
+  context: ConsoleCommandContext,
+): Promise<void> {
+  await using client = await connectConsole(consolePaths(flags.data).socket);
+  const known = (await client.call('computers.known')) as KnownComputer[];
+  if (flags.json === true) context.out(`${JSON.stringify(known, null, 2)}\n`);
+  else if (known.length === 0) context.out('Every computer that this console knows is connected.\n');
+  else {
+    const rows = known.map((one) => [one.name, one.macs.join(' '), one.model || '-', one.role, one.lastSeen]);
+    context.out(textTable(['COMPUTER', 'MAC ADDRESSES', 'MODEL', 'ROLE', 'LAST SEEN'], rows));
+  }
 }
 
 /** `images`: what can be deployed; works without a running console too. */

@@ -27,6 +27,7 @@ export function jobMethods(parts: PreparationParts & { core: ConsoleCore }): Rpc
   const { core } = parts;
   return {
     computers: async () => core.computerViews(),
+    'computers.known': async () => core.knownComputers(),
     wake: async ({ params }) => ({ woken: await core.wake(checked(wakeParams, params).computers) }),
     power: async ({ params }) => {
       const { computers: names, action } = checked(powerParams, params);

@@ -16,6 +16,7 @@ import {
   fakeDeployment,
   fakeTarget,
 } from './testdata/fake-console.ts';
+import { wakePage } from './wake-page.ts';
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
@@ -165,8 +166,26 @@ describe('other pages', () => {
     await type(form, ['down', 'space', 'f2']);
     expect(api.calls.at(-1)).toEqual({
       name: 'report.save',
-      params: { jobId: 'a1', format: 'text', path: '/var/lib/totaldeploy/report-a1.txt' },
+      params: { jobId: 'a1', format: 'text', path: '/srv/images/report-a1.txt' },
     });
+  });
+
+  it('wake computers that are known and switched off, or others by their addresses', async () => {
+    const api = new FakeConsole();
+    const host = new FakeHost();
+    await wakePage(api, host);
+    const page = host.opened[0] as Page<never>;
+    expect(textOf(page)).toMatch(/LAB-031.*LAB-032.*LAB-033/s);
+    const picked = await type(page, ['space', 'space', 'f2']);
+    host.results = [picked.closed?.result];
+    await wakePage(api, host);
+    expect(api.calls.at(-1)).toEqual({ name: 'wake', params: { computers: ['id-31', 'id-32'] } });
+    expect(host.messages).toEqual(['Wake computers: Packets were sent to id-31, id-32.']);
+    host.results = [(await type(page, ['f4'])).closed?.result];
+    await wakePage(api, host);
+    const form = host.opened.at(-1) as Page<never>;
+    await type(form, [...'52:54:00:00:00:99'.split(''), 'f2']);
+    expect(api.calls.at(-1)).toEqual({ name: 'wake', params: { computers: ['52:54:00:00:00:99'] } });
   });
 
   it('shut a computer down only after a question that says it is at work', async () => {

@@ -23,7 +23,7 @@ What the agent on this computer found: its cards, its disks, its firmware.
 
 F6 sends wake-on-LAN packets, F7 shuts it down and F8 restarts it. A computer that is in a running job fails in that job when it is shut down; its disk stays unfinished and does not start until it is deployed again.`,
   wake: `# Wake computers
-Sends wake-on-LAN packets to computers that are switched off. The console knows those that were connected once. Wake-on-LAN has to be allowed in their firmware, and the network has to carry broadcasts to them.`,
+Sends wake-on-LAN packets to computers that are switched off. The list has those that were connected once and are not now; Space selects one, A all or none. F4 wakes others by their MAC addresses. Wake-on-LAN has to be allowed in their firmware, and the network has to carry broadcasts to them.`,
   job: `# Deployment
 One line for each computer; the line above sums up. Those that failed come first.
 

@@ -81,7 +81,7 @@ export class TemplateSummaryPage implements Page<string> {
       api: this.#api,
       request: {
         ...{ params: { template: name, targets: 'all' }, image, diskRule: targetDisk, chosen: undefined },
-        ...{ waitFor: run.waitFor, waitSeconds: run.waitSeconds, joinLate: run.joinLate },
+        ...{ waitFor: run.waitFor, waitSeconds: run.waitSeconds, joinLate: run.joinLate, wake: run.wake },
       },
     });
     if (jobId !== undefined) host.close(jobId);

@@ -1,5 +1,5 @@
 import { TdError } from '../../../lib/errors.ts';
-import type { ConsoleApi, ConsoleCalls, JobSummary } from '../../console-api.ts';
+import type { ConsoleApi, ConsoleCalls, JobSummary, KnownComputer } from '../../console-api.ts';
 import type { ComputerView, JobSnapshot } from '../../console-core.ts';
 import type { ConsoleStatus } from '../../console-status.ts';
 import type { DeploySnapshot, TargetView } from '../../deploy-view.ts';
@@ -49,6 +49,12 @@ export function fakeComputer(n: number, jobId: string | null = null): ComputerVi
     state: jobId === null ? 'waiting' : 'receiving',
   };
 }
+
+/** Switched off; the last one is a master that was backed up. */
+export const FAKE_KNOWN: KnownComputer[] = [31, 32, 33].map((n) => ({
+  ...{ computerId: `id-${n}`, name: `LAB-0${n}`, macs: [fakeMac(n)], model: MODELS[n % MODELS.length] ?? '' },
+  ...{ role: n === 33 ? 'backup' : 'agent', lastSeen: `2026-03-0${n - 30}T16:00:00.000Z` },
+}));
 
 /** A target in the middle; every seventh is done, every ninth slow, every eleventh failed. */
 export function fakeTarget(n: number, share = 0.45): TargetView {
@@ -153,6 +159,7 @@ export class FakeConsole implements ConsoleApi {
     this.#answers = {
       status: () => FAKE_STATUS,
       computers: () => this.computers,
+      'computers.known': () => FAKE_KNOWN,
       jobs: () => this.jobs,
       job: ({ jobId }) => this.#job(jobId),
       'job.history': () => FAKE_HISTORY,
@@ -161,6 +168,7 @@ export class FakeConsole implements ConsoleApi {
       cancel: () => null,
       power: () => null,
       retry: ({ jobId }) => ({ jobId }),
+      'storage.list': () => [],
       wake: ({ computers: names }) => ({ woken: names }),
       ...options.answers,
     };

@@ -16,6 +16,7 @@ export interface StartRequest {
   waitFor: number;
   waitSeconds: number;
   joinLate: boolean;
+  wake: boolean;
 }
 
 /**
@@ -68,7 +69,10 @@ export function startFacts(
   const minutes = Math.round(request.waitSeconds / 6) / 10;
   if (missing.length > 0) {
     const gone = listed(missing.map(([, name]) => name));
-    lines.push('', `Not connected now: ${gone}. The deployment waits for them up to ${minutes} min.`);
+    lines.push(
+      '',
+      `Not connected now: ${gone}. The deployment ${request.wake ? 'wakes them and waits' : 'waits for them'} up to ${minutes} min.`,
+    );
   }
   if (busy.length > 0) lines.push('', `Busy with another job: ${listed(busy.map((one) => one.name))}.`);
   if (chosen === undefined && waitFor > free.length) {

@@ -143,11 +143,11 @@ export class SummaryStep implements WizardStepView {
     if (problem !== undefined) throw new TdError('refused', `Cannot start: ${problem}`);
     if (draft.save.wanted && !(await this.#save(host))) return;
     const { run = {}, targetDisk = 'auto' } = templateOf(draft);
-    const { waitFor = 0, waitSeconds = 0, joinLate = false } = run;
+    const { waitFor = 0, waitSeconds = 0, joinLate = false, wake = false } = run;
     const chosen = draft.targets.mode === 'chosen' ? draft.targets.chosen : undefined;
     const request = {
       ...{ params: deployParamsOf(draft), image: draft.image, diskRule: targetDisk },
-      ...{ chosen, waitFor, waitSeconds, joinLate },
+      ...{ chosen, waitFor, waitSeconds, joinLate, wake },
     };
     const jobId = await startDeployment(host, { api, request });
     if (jobId !== undefined) host.close({ jobId });

@@ -6,12 +6,14 @@ import type { KeyPress, Line, PageKey, PageSize } from '../../../lib/tui/page.ts
 import { poll } from '../../../lib/tui/poll.ts';
 import { Table } from '../../../lib/tui/table.ts';
 import { plural } from '../../commands/text-table.ts';
+import type { KnownComputer } from '../../console-api.ts';
 import type { ComputerView } from '../../console-core.ts';
+import { KnownComputersPage } from '../known-computers-page.ts';
 import { StartOptionsPage } from './start-options-page.ts';
 import type { TargetsDraft } from './wizard-draft.ts';
 import type { WizardContext, WizardStepView } from './wizard-step.ts';
 
-type TargetState = 'ready' | 'busy' | 'gone';
+type TargetState = 'ready' | 'busy' | 'gone' | 'off';
 
 interface TargetRow extends Pick<ComputerView, 'computerId' | 'name' | 'address' | 'model' | 'firmware'> {
   mac: string;
@@ -19,12 +21,14 @@ interface TargetRow extends Pick<ComputerView, 'computerId' | 'name' | 'address'
   state: TargetState;
 }
 
-/** Page 1: which computers; live, and those that vanish while they are chosen stay listed. */
+/** Page 1: which computers; live, those that vanish while they are chosen, and those that are still switched off. */
 export class TargetsStep implements WizardStepView {
   readonly step = 'targets';
   readonly title = 'Select target computers';
   readonly #context: WizardContext;
   readonly #table: Table<TargetRow>;
+  /** Taken from those the console knows, by id. */
+  readonly #added = new Map<string, KnownComputer>();
   #problem = '';
   #note = '';
 
@@ -62,9 +66,10 @@ export class TargetsStep implements WizardStepView {
       ? []
       : [
           { key: 'Space', label: 'Select' },
-          { key: 'A', label: 'All/none' },
+          { key: 'A', label: 'All' },
         ];
-    return [...choose, { key: 'F5', label: 'Options' }];
+    const known = this.#isAll ? [] : [{ key: 'F6', label: 'Add known' }];
+    return [...choose, { key: 'F5', label: 'Options' }, ...known];
   }
 
   onKey(key: KeyPress, host: AnyHost): boolean {
@@ -72,6 +77,10 @@ export class TargetsStep implements WizardStepView {
     if (key.name === 'f5') {
       const open = () => host.open(new StartOptionsPage(this.#context));
       void runAction({ run: async () => void (await open()) }, host).then(() => this.#setRows());
+      return true;
+    }
+    if (key.name === 'f6' && !this.#isAll) {
+      void runAction({ run: () => this.#addKnown(host) }, host);
       return true;
     }
     if (key.name !== 'space' && key.name !== 'a') return this.#table.onKey(key);
@@ -92,6 +101,24 @@ export class TargetsStep implements WizardStepView {
     return this.#context.model.draft.targets.mode === 'connected';
   }
 
+  async #addKnown(host: AnyHost): Promise<void> {
+    const known = await this.#context.api.call('computers.known', {});
+    // A master that was backed up is none to overwrite by a slip.
+    const computers = known.filter((one) => one.role === 'agent');
+    const added = await host.open(
+      new KnownComputersPage({
+        ...{ title: 'Add known computers', helpTopic: 'wizard-known', action: 'Add', computers },
+      }),
+    );
+    if (added === undefined || added === 'other') return;
+    const { chosen } = this.#context.model.draft.targets;
+    for (const computer of added) {
+      this.#added.set(computer.computerId, computer);
+      chosen.set(computer.computerId, computer.name);
+    }
+    this.#setRows();
+  }
+
   async #load(): Promise<void> {
     try {
       const computers = await this.#context.api.call('computers', {});
@@ -103,24 +130,26 @@ export class TargetsStep implements WizardStepView {
     this.#setRows();
   }
 
-  /** Connected computers in the order of their names, then chosen ones that are gone. */
+  /** Connected computers in the order of their names, then chosen ones that are not here. */
   #setRows(): void {
     const { chosen } = this.#context.model.draft.targets;
     const connected = this.#context.computers.map(targetRow);
     const here = new Set(connected.map((row) => row.computerId));
-    const gone = [...chosen].filter(([computerId]) => !here.has(computerId)).map(goneRow);
+    const away = [...chosen]
+      .filter(([computerId]) => !here.has(computerId))
+      .map(([computerId, name]) => awayRow(computerId, name, this.#added.get(computerId)));
     connected.sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }));
-    this.#table.setRows([...connected, ...(this.#isAll ? [] : gone)]);
+    this.#table.setRows([...connected, ...(this.#isAll ? [] : away)]);
     this.#table.chooseAll(false);
     const ids = this.#isAll ? connected.filter(isReady).map((row) => row.computerId) : chosen.keys();
     for (const computerId of ids) this.#table.chosen.add(computerId);
   }
 
   #chooseAll(): void {
-    const ready = this.#table.rows.filter(isReady);
-    const all = ready.every((row) => this.#table.chosen.has(row.computerId));
+    const rows = this.#table.rows.filter((row) => isReady(row) || row.state === 'off');
+    const all = rows.every((row) => this.#table.chosen.has(row.computerId));
     this.#table.chooseAll(false);
-    if (!all) for (const row of ready) this.#table.chosen.add(row.computerId);
+    if (!all) for (const row of rows) this.#table.chosen.add(row.computerId);
   }
 
   #keepChosen(): void {
@@ -134,9 +163,15 @@ export class TargetsStep implements WizardStepView {
     const lines: Line[] = [];
     if (this.#problem !== '') lines.push([{ text: `  ! ${this.#problem}`, tone: 'bad' }]);
     if (this.#note !== '') lines.push([{ text: `  ! ${this.#note}`, tone: 'warning' }]);
-    const gone = this.#table.rows.filter((row) => row.state === 'gone').length;
+    const count = (state: TargetState) => this.#table.rows.filter((row) => row.state === state).length;
+    const [gone, off] = [count('gone'), count('off')];
+    const waits = `up to ${targets.waitMinutes} min`;
     if (gone > 0) {
-      const text = `  ${plural(gone, 'chosen computer')} gone; the deployment waits for them up to ${targets.waitMinutes} min`;
+      const text = `  ${plural(gone, 'chosen computer')} gone; the deployment waits for them ${waits}`;
+      lines.push([{ text, tone: 'warning' }]);
+    }
+    if (off > 0 && !targets.wake) {
+      const text = `  ${plural(off, 'chosen computer')} off; F5 can wake them, they are waited for ${waits}`;
       lines.push([{ text, tone: 'warning' }]);
     }
     const who = this.#isAll
@@ -145,12 +180,12 @@ export class TargetsStep implements WizardStepView {
     return [
       ...lines,
       [{ text: `  ${who}`, tone: 'heading' }],
-      [{ text: `  ${startText(targets)}`, tone: 'muted' }],
+      [{ text: `  ${startText(targets, gone + off)}`, tone: 'muted' }],
     ];
   }
 }
 
-const STATE_TONES = { ready: 'good', busy: 'muted', gone: 'warning' } as const;
+const STATE_TONES = { ready: 'good', busy: 'muted', gone: 'warning', off: 'muted' } as const;
 
 function isReady(row: TargetRow): boolean {
   return row.state === 'ready';
@@ -168,17 +203,21 @@ function targetRow(computer: ComputerView): TargetRow {
   };
 }
 
-function goneRow([computerId, name]: [string, string]): TargetRow {
-  return { computerId, name, address: '', model: '', firmware: '', mac: '', disk: '', state: 'gone' };
+function awayRow(computerId: string, name: string, known: KnownComputer | undefined): TargetRow {
+  const facts = { computerId, name, address: '', firmware: '', disk: '' };
+  if (known === undefined) return { ...facts, model: '', mac: '', state: 'gone' };
+  return { ...facts, model: known.model, mac: known.macs[0] ?? '', state: 'off' };
 }
 
-/** How the deployment begins, in one line. */
-export function startText(targets: TargetsDraft): string {
-  const { mode, waitFor, waitMinutes, wake, joinLate, allOrNothing } = targets;
+/** How the deployment begins, in one line. @param awayCount chosen computers that are not connected. */
+function startText(targets: TargetsDraft, awayCount: number): string {
+  const { mode, chosen, waitMinutes, wake, joinLate, allOrNothing } = targets;
+  // All that are chosen are waited for, whatever number was given.
+  const waitFor = Math.max(Number(targets.waitFor) || 0, awayCount > 0 ? chosen.size : 0);
   const begin =
-    waitFor.trim() === '0' || waitFor.trim() === ''
+    waitFor === 0
       ? 'Starts at once'
-      : `Starts when ${waitFor} computers are connected, or after ${waitMinutes} min`;
+      : `Starts when ${plural(waitFor, 'computer')} ${waitFor === 1 ? 'is' : 'are'} connected, or after ${waitMinutes} min`;
   return [
     begin,
     ...(wake ? ['wakes them first'] : []),

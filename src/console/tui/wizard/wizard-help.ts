@@ -13,9 +13,13 @@ The computers that are connected to this console and wait. Space selects one, A 
 
 Busy computers belong to another job. A selected computer that vanishes stays in the list as "gone": the deployment waits for it for a while, and it is named before the start.
 
+F6 adds computers that are switched off: the console knows those that were connected once. They are waited for, and woken first when F5 says so.
+
 F5 sets how the deployment starts: with all computers that are connected then, when so many are there, after waking them, and whether later ones may join.
 
 ${MOVING}`,
+  'wizard-known': `# Add known computers
+Computers that were connected to this console once and are not now, with the time they were seen last. Space selects one, A all or none; F2 adds them to the targets of the deployment. They can be woken at its start (F5 on the page before), or be switched on by hand.`,
   'wizard-start-options': `# Start options
 Deploy to: the computers selected in the list, or all that are connected at the start. Saved templates always take all that are connected.
 

@@ -454,6 +454,29 @@ describe('computers that come and go', () => {
     expect(called(console, 'deploy')).toEqual([]);
   });
 
+  test('one that is switched off is added from those that are known, woken and waited for', async () => {
+    const console = wizardConsole();
+    await start(console);
+    await driver.press('space', 'f6');
+    expectScreen(driver.screen(), '01-known');
+    await driver.press('down', 'space', 'f2');
+    expect(driver.screen()).toMatch(/\[x\] LAB-032 .* off/);
+    expect(driver.screen()).toContain('1 chosen computer off; F5 can wake them');
+    expect(driver.screen()).toContain('Starts when 2 computers are connected, or after 10 min');
+    await driver.press('f5', 'tab', 'tab', 'tab', 'space', 'escape');
+    expect(driver.screen()).not.toContain('F5 can wake them');
+    expect(driver.screen()).toContain('wakes them first');
+    await driver.press('f8', 'down', 'down', 'space', 'f8');
+    for (let i = 0; i < 10; i += 1) await driver.press('f8');
+    await driver.press('f2');
+    expect(driver.screen()).toContain('Not connected now: LAB-032. The deployment wakes them and waits');
+    await driver.fill('2');
+    await driver.press('enter');
+    expect(called(console, 'deploy')).toMatchObject([
+      { targets: ['id-1', 'id-32'], inline: { run: { wake: true } } },
+    ]);
+  });
+
   test('a busy one cannot be chosen', async () => {
     const console = wizardConsole();
     console.computers = console.computers.map((one, i) => (i === 0 ? { ...one, jobId: 'other' } : one));
