@@ -201,11 +201,11 @@ export class FakeConsole implements AsyncDisposable {
   }
 }
 
-/** Waits until something is there. */
+/** Waits until something is there; long, for a busy computer's disk takes many seconds to flush. */
 export async function until<Value>(
   what: string,
   look: () => Value | undefined | false,
-  waitMs = 15_000,
+  waitMs = 45_000,
 ): Promise<Value> {
   const endMs = performance.now() + waitMs;
   for (;;) {
