@@ -6,6 +6,7 @@ import { type DiscoveryResponderOptions, startDiscoveryResponder } from '../cont
 import { type Identity, openIdentity } from '../control/identity.ts';
 import { type ServedImage, startImageService } from '../control/image-service.ts';
 import { ServiceTokens } from '../control/service-tokens.ts';
+import type { Clock } from '../lib/clock.ts';
 import { errorLine, TdError } from '../lib/errors.ts';
 import type { HostNetwork } from '../lib/host-network.ts';
 import type { Logger } from '../lib/log.ts';
@@ -65,6 +66,7 @@ export interface ConsoleOptions {
     startMulticast?: StartMulticast;
     startDiscovery?: (options: DiscoveryResponderOptions) => Promise<AsyncDisposable>;
     deployLimits?: Partial<DeployLimits>;
+    clock?: Clock;
     openFile?: (path: string) => Promise<PartialFile>;
     /** Checks licences. */
     vendorKey?: string;
@@ -198,6 +200,7 @@ function newCore({ store, library, licences, network, options }: CoreParts): Con
     mayDeploy: (computerId, manifest) => licences.mayDeploy(computerId, imageKind(manifest)),
     ...(parts.deployLimits === undefined ? {} : { limits: parts.deployLimits }),
     ...(parts.openFile === undefined ? {} : { openFile: parts.openFile }),
+    ...(parts.clock === undefined ? {} : { clock: parts.clock }),
     logger,
   });
 }

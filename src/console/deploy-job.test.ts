@@ -1,7 +1,9 @@
 import { copyFile, open } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { openImage } from '../image/image-reader.ts';
+import { sleep } from '../lib/clock.ts';
 import { TdError } from '../lib/errors.ts';
+import type { DeploySnapshot } from './deploy-view.ts';
 import { states, TestConsole, until } from './testdata/test-console.ts';
 
 const MAC = (number: number) => `02:00:00:00:00:0${number}`;
@@ -119,21 +121,32 @@ describe('a deployment', () => {
   });
 
   it('fails a computer that does not answer pre-flight, or stops making progress', async () => {
+    let nowMs = 0;
     await using lab = await TestConsole.start({
-      parts: { deployLimits: { preflightMs: 1500, stalledMs: 1500 } },
+      parts: { deployLimits: { preflightMs: 1500, stalledMs: 1500 }, clock: { nowMs: () => nowMs } },
     });
     await lab.addImage('office');
     const [mute, stuck, good] = [await lab.computer(1), await lab.computer(2), await lab.computer(3)];
     const { jobId, ended } = await lab.deploy({ image: 'office' });
     await mute.order('preflight');
-    const [, fine] = await Promise.all([stuck.accept(), good.accept()]);
+    const accepted = Promise.all([stuck.accept(), good.accept()]);
+    const targets = async () => ((await lab.rpc.call('job', { jobId })) as DeploySnapshot).targets;
+    const heard = async (index: number, doneBytes: number) => {
+      while ((await targets())[index]?.doneBytes !== doneBytes) await sleep(10);
+    };
+    while ((await targets()).filter((one) => one.disk !== '').length < 2) await sleep(10);
+    nowMs += 1600;
+    const [, fine] = await accepted;
     stuck.send({ type: 'state', jobId, step: 'receiving', detail: '' });
-    const isStuckOut = () => stuck.orders.some((order) => order.type === 'cancel');
-    for (let doneBytes = 1; !isStuckOut() && doneBytes < 150; doneBytes += 1) {
+    stuck.send({ type: 'progress', jobId, doneBytes: 5, totalBytes: 1000, bytesPerSecond: 0 });
+    await heard(1, 5);
+    for (let doneBytes = 1; doneBytes <= 4; doneBytes += 1) {
       good.send({ type: 'progress', jobId, doneBytes, totalBytes: 1000, bytesPerSecond: 1 });
-      stuck.send({ type: 'progress', jobId, doneBytes: 5, totalBytes: 1000, bytesPerSecond: 0 });
-      await new Promise((resolve) => setTimeout(resolve, 70));
+      await heard(2, doneBytes);
+      nowMs += 500;
     }
+    await stuck.order('cancel');
+    await mute.order('cancel');
     good.report(fine);
     const end = await ended;
     expect(states(end)).toEqual({ [MAC(1)]: 'failed', [MAC(2)]: 'failed', [MAC(3)]: 'done' });
