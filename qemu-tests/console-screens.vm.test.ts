@@ -17,6 +17,8 @@ const MASTER = { mac: '52:54:00:7d:05:02', address: '10.77.0.52' };
 const PXE_TARGET = { mac: '52:54:00:7d:05:03', address: '10.77.0.53' };
 const CD_TARGET = { mac: '52:54:00:7d:05:04', address: '10.77.0.54' };
 const PASSWORD = 'open sesame';
+/** The second place called "images": the first is the console's own folder. */
+const SHARE_MOUNT = '/run/totaldeploy/mounts/images-2';
 /** Place of each entry in the tools menu. */
 const TOOLS = { backupIso: 0, pxeFiles: 1, agentIso: 2, checkImage: 5, log: 6, templatePath: 7, storage: 8 };
 
@@ -90,6 +92,50 @@ describe('a console started from its own CD and worked by keyboard alone', () =>
     await keys('ret');
     await see(/Export Backup Agent +ISO/);
     return join(share, file);
+  }
+
+  /** From the page of user accounts to that of the options after deployment. */
+  async function enterSettings(): Promise<void> {
+    await keys('a');
+    await see(/Add a user account/);
+    await fill('admin');
+    await keys('tab', 'tab');
+    await fill('Secret 1');
+    await keys('tab');
+    await fill('Secret 1');
+    await keys('tab', 'up', 'up', 'spc', 'f2');
+    await see(/admin - Administrators/);
+    await keys('f8', 'down', 'spc', 'tab');
+    await fill('LAB-{n:03}');
+    await keys('tab', 'tab', 'down', 'spc', 'tab');
+    await fill('CLASS');
+    await see(/6 of 13[\s\S]*Preview +LAB-001/);
+    await keys('f8', 'down', 'down', 'spc', 'tab');
+    await fill('10.77.0.300');
+    await keys('f8');
+    await see(/! use an IPv4 address/);
+    await fill('10.77.0.100');
+    await keys('tab');
+    await fill('10.77.0.150');
+    await see(/Range +51 addresses/);
+    await keys('f8');
+    await see(/8 of 13[\s\S]*unique SID/);
+    await keys('f8');
+    const added = [
+      { page: /9 of 13/, text: `${SHARE_MOUNT}/lab.sco` },
+      { page: /10 of 13/, text: '/usr/bin/true' },
+      { page: /11 of 13/, text: SHARE_MOUNT },
+    ];
+    for (const { page, text } of added) {
+      await see(page);
+      await keys('a');
+      await see(/F2 OK/);
+      await fill(text);
+      await keys('f2');
+      await see(new RegExp(`of 13[\\s\\S]*${text}`));
+      await keys('f8');
+    }
+    await see(/12 of 13/);
   }
 
   async function startTargets(): Promise<void> {
@@ -183,13 +229,14 @@ describe('a console started from its own CD and worked by keyboard alone', () =>
 
   it('checks the image, filters the log and moves the templates to the share', () =>
     lab.step('tools', async () => {
-      await openTool(TOOLS.checkImage, /lab .*ready|lab +2/);
+      await openTool(TOOLS.checkImage, /Quick check/);
+      await see(/lab +\d{4}/);
       await keys('ret');
       await see(/is good/, 120_000);
       await keys('ret');
-      await see(/Check image/);
+      await see(/Quick check/);
       await keys('esc');
-      await openTool(TOOLS.log, /What/);
+      await openTool(TOOLS.log, /Job all +Computer all/);
       await see(/"lab" is stored/);
       await keys('f5');
       await see(/Text/);
@@ -230,18 +277,17 @@ describe('a console started from its own CD and worked by keyboard alone', () =>
       await keys('spc', 'f8');
       await see(/3 of 13[\s\S]*ext4[\s\S]*71\.\d MB/);
       await picture('partitions');
-      for (const page of [/4 of 13[\s\S]*first disk/, /5 of 13/, /6 of 13/, /7 of 13/, /8 of 13/]) {
-        await keys('f8');
-        await see(page);
-      }
-      for (const page of [/9 of 13/, /10 of 13/, /11 of 13/, /12 of 13/]) {
-        await keys('f8');
-        await see(page);
-      }
+      await keys('f8');
+      await see(/4 of 13[\s\S]*first disk/);
+      await keys('f8');
+      await see(/5 of 13/);
+      await enterSettings();
       await keys('down', 'down', 'spc');
       await see(/\([^ ]\) do nothing/);
       await keys('f8');
       await see(/13 of 13/);
+      await keys('pgdn');
+      await see(/not applied by this version/);
       await keys('spc', 'tab');
       await see(/Name +\[/);
       await fill('Classroom');
