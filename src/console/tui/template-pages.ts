@@ -1,5 +1,4 @@
 import { errorLine, TdError } from '../../lib/errors.ts';
-import { wrapText } from '../../lib/tui/cell-text.ts';
 import { Form } from '../../lib/tui/form.ts';
 import { FormPage, runAction } from '../../lib/tui/form-page.ts';
 import type { KeyPress, Line, Page, PageHost, PageKey, PageSize } from '../../lib/tui/page.ts';
@@ -68,9 +67,7 @@ export class TemplateSummaryPage implements Page<string> {
   }
 
   #lines(columns: number): Line[] {
-    if (this.#plan !== undefined) return planLines(this.#plan, columns);
-    if (this.#problem === '') return [[{ text: '  Reading …', tone: 'muted' }]];
-    return wrapText(`! ${this.#problem}`, columns - 4).map((text) => [{ text: `  ${text}`, tone: 'bad' }]);
+    return planLines({ plan: this.#plan, problem: this.#problem }, columns);
   }
 
   async #start(host: PageHost<string>): Promise<void> {

@@ -90,3 +90,9 @@ export function plainLine(line: Line): string {
     .map((span) => cellText(span.text))
     .join('');
 }
+
+/** A problem in lines of a page; none when it is empty. */
+export function problemLines(problem: string, columns: number): Line[] {
+  if (problem === '') return [];
+  return wrapText(`! ${problem}`, columns - 4).map((text): Line => [{ text: `  ${text}`, tone: 'bad' }]);
+}

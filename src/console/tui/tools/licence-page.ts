@@ -1,5 +1,5 @@
 import { errorLine } from '../../../lib/errors.ts';
-import { wrapText } from '../../../lib/tui/cell-text.ts';
+import { problemLines } from '../../../lib/tui/cell-text.ts';
 import { runAction } from '../../../lib/tui/form-page.ts';
 import type { KeyPress, Line, Page, PageHost, PageKey, PageSize } from '../../../lib/tui/page.ts';
 import { Table } from '../../../lib/tui/table.ts';
@@ -70,11 +70,7 @@ export class LicencePage implements Page {
     ];
     const problem = status.problem ?? '';
     return [
-      ...(problem === ''
-        ? []
-        : wrapText(`! ${problem}`, size.columns - 4).map(
-            (text): Line => [{ text: `  ${text}`, tone: 'bad' }],
-          )),
+      ...problemLines(problem, size.columns),
       fact('Licence of', status.holder),
       fact('Servers', `${server.used} of ${server.bought} used`),
       fact('Workstations', `${workstation.used} of ${workstation.bought} used`),

@@ -1,6 +1,6 @@
 import { errorLine } from '../../../lib/errors.ts';
 import { formatBytes } from '../../../lib/progress.ts';
-import { wrapText } from '../../../lib/tui/cell-text.ts';
+import { problemLines } from '../../../lib/tui/cell-text.ts';
 import { runAction } from '../../../lib/tui/form-page.ts';
 import type { KeyPress, Line, Page, PageHost, PageKey, PageSize } from '../../../lib/tui/page.ts';
 import { Table } from '../../../lib/tui/table.ts';
@@ -56,11 +56,7 @@ export class StoragePage implements Page {
         { text: '  •', tone: 'good' },
         { text: ' new images go here', tone: 'muted' },
       ],
-      ...(problem === ''
-        ? []
-        : wrapText(`! ${problem}`, size.columns - 4).map(
-            (text): Line => [{ text: `  ${text}`, tone: 'bad' }],
-          )),
+      ...problemLines(problem, size.columns),
     ];
     const rows = size.rows - below.length - 2;
     return ['', ...this.#table.render({ columns: size.columns, rows }), '', ...below];

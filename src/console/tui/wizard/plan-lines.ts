@@ -1,11 +1,21 @@
-import { wrapText } from '../../../lib/tui/cell-text.ts';
+import { problemLines, wrapText } from '../../../lib/tui/cell-text.ts';
 import type { Line, Tone } from '../../../lib/tui/page.ts';
 import type { DeployPlan } from '../../console-api.ts';
 
 const LABEL_COLUMNS = 22;
 
-/** What a deployment would do: rows, then what is not applied, warnings and problems. */
-export function planLines(plan: DeployPlan, columns: number): Line[] {
+/** What a deployment would do; until that is known why not, or that it is being read. */
+export function planLines(
+  { plan, problem }: { plan: DeployPlan | undefined; problem: string },
+  columns: number,
+): Line[] {
+  if (plan !== undefined) return knownPlanLines(plan, columns);
+  if (problem === '') return [[{ text: '  Reading …', tone: 'muted' }]];
+  return problemLines(problem, columns);
+}
+
+/** Rows, then what is not applied, warnings and problems. */
+function knownPlanLines(plan: DeployPlan, columns: number): Line[] {
   const lines: Line[] = plan.rows.flatMap(({ label, value }) =>
     wrapText(value, columns - LABEL_COLUMNS - 4).map(
       (text, i): Line => [

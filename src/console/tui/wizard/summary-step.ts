@@ -1,5 +1,4 @@
 import { errorLine, TdError } from '../../../lib/errors.ts';
-import { wrapText } from '../../../lib/tui/cell-text.ts';
 import { CheckField } from '../../../lib/tui/choice-field.ts';
 import type { AnyHost } from '../../../lib/tui/field.ts';
 import { Form } from '../../../lib/tui/form.ts';
@@ -122,11 +121,7 @@ export class SummaryStep implements WizardStepView {
   }
 
   #planLines(columns: number): Line[] {
-    if (this.#plan !== undefined) return planLines(this.#plan, columns);
-    if (this.#problem === '') return [[{ text: '  Reading …', tone: 'muted' }]];
-    return wrapText(`! ${this.#problem}`, columns - 4).map(
-      (text): Line => [{ text: `  ${text}`, tone: 'bad' }],
-    );
+    return planLines({ plan: this.#plan, problem: this.#problem }, columns);
   }
 
   async #start(host: AnyHost): Promise<void> {
