@@ -14,6 +14,18 @@ export interface ConnectedComputer {
   jobId: string | undefined;
 }
 
+/** A computer that was connected once and is not now. */
+export interface KnownComputer {
+  computerId: string;
+  name: string;
+  macs: string[];
+  model: string;
+  /** What its agent was when it was here last. */
+  role: string;
+  /** When it last connected, ISO 8601, UTC. */
+  lastSeen: string;
+}
+
 export interface RegistryHandlers {
   onConnected?(computer: ConnectedComputer): void;
   onDisconnected?(computer: ConnectedComputer, reason: string): void;

@@ -2,24 +2,14 @@ import type { ExportKind } from '../media/export.ts';
 import type { AfterAction } from '../schema/after-action.ts';
 import type { DiskLayout } from '../schema/disk-layout.ts';
 import type { Template, TemplateInput } from '../schema/template.ts';
+import type { KnownComputer } from './computers.ts';
 import type { ComputerView, JobSnapshot } from './console-core.ts';
 import type { ConsoleStatus } from './console-status.ts';
 import type { ImageEntry } from './image-library.ts';
 import type { ConsoleEvent, JobSummary } from './store.ts';
 
+export type { KnownComputer } from './computers.ts';
 export type { JobSummary } from './store.ts';
-
-/** A computer that was connected once and is not now. */
-export interface KnownComputer {
-  computerId: string;
-  name: string;
-  macs: string[];
-  model: string;
-  /** What its agent was when it was here last. */
-  role: string;
-  /** When it last connected, ISO 8601, UTC. */
-  lastSeen: string;
-}
 
 /** What an image holds, for the page that chooses disk and partitions. */
 export interface ImageDetails {

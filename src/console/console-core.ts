@@ -4,8 +4,13 @@ import { TdError } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import type { CaptureContext, CaptureSnapshot } from './capture-job.ts';
 import { Captures } from './captures.ts';
-import { ComputerRegistry, type ConnectedComputer, computerLabel, modelText } from './computers.ts';
-import type { KnownComputer } from './console-api.ts';
+import {
+  ComputerRegistry,
+  type ConnectedComputer,
+  computerLabel,
+  type KnownComputer,
+  modelText,
+} from './computers.ts';
 import type { DeployContext } from './deploy-context.ts';
 import type { DeploySnapshot } from './deploy-view.ts';
 import { Deployments } from './deployments.ts';

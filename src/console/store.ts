@@ -3,8 +3,7 @@ import { errorLine, TdError } from '../lib/errors.ts';
 import { type Logger, silentLog } from '../lib/log.ts';
 import type { TargetReport } from '../schema/job.ts';
 import type { Machine } from '../schema/machine.ts';
-import { modelText, normalMac } from './computers.ts';
-import type { KnownComputer } from './console-api.ts';
+import { type KnownComputer, modelText, normalMac } from './computers.ts';
 
 const SCHEMA_VERSION = 2;
 const EVENTS_MAX = 500_000;
