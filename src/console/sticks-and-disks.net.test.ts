@@ -36,8 +36,17 @@ async function loopDevice(name: string, sizeBytes: number): Promise<string> {
     await handle.truncate(sizeBytes);
   }
   const device = (await run('losetup', ['--find', '--show', file])).stdout.trim();
-  cleanups.push(() => run('losetup', ['--detach', device]));
+  cleanups.push(async () => {
+    await forgetPartitions(device);
+    await run('losetup', ['--detach', device]);
+  });
+  await forgetPartitions(device);
   return device;
+}
+
+/** The kernel keeps a loop device's partitions when its file goes, and then takes the next one for divided. */
+async function forgetPartitions(device: string): Promise<void> {
+  await run('partx', ['--delete', device], { okCodes: [0, 1] });
 }
 
 const newIdentity = () => openIdentity(join(dir, 'identity'), { name: 'test' });
