@@ -286,6 +286,7 @@ describe('a console started from its own CD and worked by keyboard alone', () =>
       await see(/\([^ ]\) do nothing/);
       await keys('f8');
       await see(/13 of 13/);
+      await see(/more lines \(PgDn\)/);
       await keys('pgdn');
       await see(/not applied by this version/);
       await keys('spc', 'tab');
