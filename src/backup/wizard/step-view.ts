@@ -1,7 +1,7 @@
 import type { AnyHost } from '../../lib/tui/field.ts';
 import type { Form } from '../../lib/tui/form.ts';
 import type { CellPlace, KeyPress, Line, PageKey, PageSize } from '../../lib/tui/page.ts';
-import { type BackupDraft, type BackupStep, draftProblems } from './backup-draft.ts';
+import { type BackupDraft, type BackupStep, type DraftProblem, draftProblems } from './backup-draft.ts';
 import type { WizardParts } from './wizard-parts.ts';
 
 /** What the steps of the wizard share. */
@@ -37,19 +37,13 @@ export abstract class FormStepView implements StepView {
   abstract readonly title: string;
   protected abstract readonly form: Form;
   protected readonly context: BackupContext;
-  readonly #touched = new Set<string>();
 
   constructor(context: BackupContext) {
     this.context = context;
   }
 
   render(size: PageSize): Line[] {
-    const problems = draftProblems(this.context.draft).filter(({ step }) => step === this.step);
-    for (const field of this.form.fields) {
-      if (field.name === '') continue;
-      const problem = problems.find(({ path }) => path === field.name)?.message ?? '';
-      field.problem = this.#touched.has(field.name) ? problem : '';
-    }
+    this.form.showProblems(this.#problems());
     return this.form.render(size);
   }
 
@@ -62,15 +56,14 @@ export abstract class FormStepView implements StepView {
   }
 
   onKey(key: KeyPress, host: AnyHost): boolean {
-    const name = this.form.focused?.name ?? '';
-    const used = this.form.onKey(key, host);
-    if (used) this.#touched.add(name);
-    return used;
+    return this.form.onKey(key, host);
   }
 
   showProblems(): string {
-    for (const field of this.form.fields) this.#touched.add(field.name);
-    const problems = draftProblems(this.context.draft).filter(({ step }) => step === this.step);
-    return this.form.setProblems(problems)[0]?.message ?? '';
+    return this.form.setProblems(this.#problems())[0]?.message ?? '';
+  }
+
+  #problems(): DraftProblem[] {
+    return draftProblems(this.context.draft).filter(({ step }) => step === this.step);
   }
 }

@@ -20,6 +20,28 @@ function type(form: Form, keys: readonly string[]): FakeHost {
 const drawn = (form: Form) => form.render(SIZE).map((line) => plainLine(line).trimEnd());
 
 describe('a form', () => {
+  it('shows a problem once its field was touched, and all of them once they were set', () => {
+    const form = new Form({
+      fields: [
+        new TextField({ name: 'users', label: 'Users' }),
+        new TextField({ name: 'first', label: 'First' }),
+      ],
+    });
+    const problems = [
+      { path: 'users.0.name', message: 'no name' },
+      { path: 'first', message: 'no address' },
+    ];
+    form.showProblems(problems);
+    expect(drawn(form).join()).not.toMatch(/no name|no address/);
+    type(form, ['a']);
+    form.showProblems(problems);
+    expect(drawn(form).join()).toMatch(/no name/);
+    expect(drawn(form).join()).not.toMatch(/no address/);
+    form.setProblems(problems);
+    form.showProblems(problems.slice(1));
+    expect(form.fields.map((field) => field.problem)).toEqual(['', 'no address']);
+  });
+
   it('aligns values, and shows a problem at its field', () => {
     const form = new Form({
       intro: 'About this page.',

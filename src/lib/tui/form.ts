@@ -21,6 +21,7 @@ interface Drawn {
 export class Form {
   readonly fields: readonly Field[];
   intro: string;
+  readonly #touched = new Set<string>();
   #focused: Field | undefined;
   #top = 0;
 
@@ -56,10 +57,9 @@ export class Form {
   setProblems(problems: readonly { path: string; message: string }[]): { path: string; message: string }[] {
     const rest: { path: string; message: string }[] = [];
     let first: Field | undefined;
+    for (const { name } of this.fields) this.#touched.add(name);
     for (const problem of problems) {
-      const field = this.#shown().find(
-        ({ name }) => name !== '' && (problem.path === name || problem.path.startsWith(`${name}.`)),
-      );
+      const field = this.#shown().find(({ name }) => belongsTo(problem, name));
       if (field === undefined) rest.push(problem);
       else {
         field.problem ||= problem.message;
@@ -70,8 +70,24 @@ export class Form {
     return rest;
   }
 
+  /** Replaces what is shown at each field by its first problem, once it was touched or {@link setProblems} was called. */
+  showProblems(problems: readonly { path: string; message: string }[]): void {
+    for (const field of this.fields) {
+      if (field.name === '') continue;
+      const problem = problems.find((one) => belongsTo(one, field.name));
+      field.problem = this.#touched.has(field.name) ? (problem?.message ?? '') : '';
+    }
+  }
+
   /** @returns whether the key was used. */
   onKey(key: KeyPress, host: AnyHost): boolean {
+    const name = this.#focused?.name ?? '';
+    const used = this.#use(key, host);
+    if (used) this.#touched.add(name);
+    return used;
+  }
+
+  #use(key: KeyPress, host: AnyHost): boolean {
     this.#keepFocus();
     if (this.#focused?.onKey(key, host) === true) return true;
     const step = { up: -1, backtab: -1, down: 1, tab: 1, enter: 1 }[key.name];
@@ -170,4 +186,8 @@ export class Form {
   #focusable(): Field[] {
     return this.#shown().filter((field) => field.focusable);
   }
+}
+
+function belongsTo({ path }: { path: string }, name: string): boolean {
+  return name !== '' && (path === name || path.startsWith(`${name}.`));
 }

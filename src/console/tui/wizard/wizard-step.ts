@@ -50,8 +50,6 @@ export class FormStep implements WizardStepView {
   readonly form: Form;
   readonly #model: WizardModel;
   readonly #refresh: (() => void) | undefined;
-  readonly #touched = new Set<string>();
-  #showAll = false;
 
   constructor(context: WizardContext, options: FormStepOptions) {
     this.step = options.step;
@@ -64,7 +62,7 @@ export class FormStep implements WizardStepView {
 
   render(size: PageSize): Line[] {
     this.#refresh?.();
-    this.#placeProblems();
+    this.form.showProblems(this.#model.problems());
     return this.form.render(size);
   }
 
@@ -77,24 +75,10 @@ export class FormStep implements WizardStepView {
   }
 
   onKey(key: KeyPress, host: AnyHost): boolean {
-    const field = this.form.focused?.name ?? '';
-    const used = this.form.onKey(key, host);
-    if (used) this.#touched.add(field);
-    return used;
+    return this.form.onKey(key, host);
   }
 
   showProblems(): void {
-    this.#showAll = true;
     this.form.setProblems(this.#model.problemsOf(this.step));
-  }
-
-  #placeProblems(): void {
-    const problems = this.#model.problems();
-    for (const field of this.form.fields) {
-      if (field.name === '') continue;
-      const shown = this.#showAll || this.#touched.has(field.name);
-      const problem = problems.find(({ path }) => path === field.name || path.startsWith(`${field.name}.`));
-      field.problem = shown ? (problem?.message ?? '') : '';
-    }
   }
 }
