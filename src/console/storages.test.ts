@@ -99,11 +99,13 @@ describe('Storages', () => {
   it('lists a share that is down with its reason, holds nothing up and takes it when it is back', async () => {
     const first = await start();
     await first.storages.add({ kind: 'nfs', source: 'nas:/a', makeDefault: true });
+    expect(first.storages.readyFolders().map((one) => one.name)).toEqual(['images', 'a']);
     await writeImage(join(dir, 'images/office.sco'));
     up.clear();
     const { storages, library } = await start();
     storages.start();
     await until(async () => /does not answer/.test((await storages.list())[1]?.problem ?? ''));
+    expect(storages.readyFolders()).toEqual([{ name: 'images', path: join(dir, 'images') }]);
     expect((await library.list()).map((one) => one.name)).toEqual(['office']);
     // Captures are not sent elsewhere in silence.
     await expect(library.freeBytes()).rejects.toThrow(/Cannot store images in "a".*does not answer/);

@@ -123,6 +123,15 @@ export class Storages implements AsyncDisposable {
     return this.#places.flatMap(({ id, folder }) => (folder === undefined ? [] : [{ id, folder }]));
   }
 
+  /** Folders of the places that can be used, the own one first; no place is asked, so that a slow one delays nobody. */
+  readyFolders(): { name: string; path: string }[] {
+    const others = this.#places.filter(({ problem }) => problem === '');
+    const folders = others.flatMap(({ id, folder }) =>
+      folder === undefined ? [] : [{ name: id, path: folder.dir }],
+    );
+    return [{ name: OWN_PLACE_ID, path: this.#own.dir }, ...folders];
+  }
+
   /** Where captures go. A place that is down is not replaced in silence: writing there fails with its reason. */
   captureFolder(): SlowFolder {
     if (this.#defaultId === OWN_PLACE_ID) return this.#own;

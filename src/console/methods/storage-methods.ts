@@ -26,8 +26,7 @@ export function storageMethods({ storages }: { storages: Storages }): RpcMethods
     browse: async ({ params }) => {
       const { path, suffix } = checked(browseParams, params);
       const folder = await browseFolder(path, suffix === undefined ? {} : { suffix });
-      const ready = (await storages.list()).filter((place) => place.path !== '' && place.problem === '');
-      return { ...folder, places: ready.map((place) => ({ name: place.id, path: place.path })) };
+      return { ...folder, places: storages.readyFolders() };
     },
   };
 }
