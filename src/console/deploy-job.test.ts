@@ -1,7 +1,6 @@
 import { copyFile, open } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { openImage } from '../image/image-reader.ts';
-import { sleep } from '../lib/clock.ts';
 import { TdError } from '../lib/errors.ts';
 import type { DeploySnapshot } from './deploy-view.ts';
 import { states, TestConsole, until } from './testdata/test-console.ts';
@@ -132,9 +131,9 @@ describe('a deployment', () => {
     const accepted = Promise.all([stuck.accept(), good.accept()]);
     const targets = async () => ((await lab.rpc.call('job', { jobId })) as DeploySnapshot).targets;
     const heard = async (index: number, doneBytes: number) => {
-      while ((await targets())[index]?.doneBytes !== doneBytes) await sleep(10);
+      await until(async () => (await targets())[index]?.doneBytes === doneBytes, `${doneBytes} bytes`);
     };
-    while ((await targets()).filter((one) => one.disk !== '').length < 2) await sleep(10);
+    await until(async () => (await targets()).filter((one) => one.disk !== '').length >= 2, 'two answers');
     nowMs += 1600;
     const [, fine] = await accepted;
     stuck.send({ type: 'state', jobId, step: 'receiving', detail: '' });
