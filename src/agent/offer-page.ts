@@ -1,5 +1,5 @@
 import { errorLine } from '../lib/errors.ts';
-import { padText, wrapText } from '../lib/tui/cell-text.ts';
+import { padText, problemLines, wrapText } from '../lib/tui/cell-text.ts';
 import { Form } from '../lib/tui/form.ts';
 import type { CellPlace, KeyPress, Line, Page, PageHost, PageKey, PageSize } from '../lib/tui/page.ts';
 import { PasswordField, TextField } from '../lib/tui/text-field.ts';
@@ -92,8 +92,7 @@ export class OfferPage implements Page<OfferEnd> {
   #foot(size: PageSize): Line[] {
     if (this.#isAsking) return ['', [{ text: '  The console is asked …', tone: 'muted' }]];
     if (this.#problem === '') return [];
-    const lines = wrapText(`! ${this.#problem}`, size.columns - 4);
-    return ['', ...lines.map((text): Line => [{ text: `  ${text}`, tone: 'bad' }])];
+    return ['', ...problemLines(this.#problem, size.columns)];
   }
 
   async #start(host: PageHost<OfferEnd>): Promise<void> {

@@ -1,4 +1,4 @@
-import { wrapText } from '../lib/tui/cell-text.ts';
+import { problemLines, wrapText } from '../lib/tui/cell-text.ts';
 import type { KeyPress, Line, Page, PageHost, PageKey, PageSize } from '../lib/tui/page.ts';
 import type { NetworkStatus } from './network-status.ts';
 
@@ -51,10 +51,7 @@ export class NetworkResultPage implements Page<'on' | 'change'> {
     const isUp = usable.length > 0;
     const lines: Line[] = ['', [{ text: '  ' }, { text: activity, tone: isUp ? 'good' : 'heading' }], ''];
     for (const { name, address } of usable) lines.push(`  ${name} has the address ${address}.`);
-    for (const problem of problems) {
-      for (const text of wrapText(`! ${problem}`, size.columns - 4))
-        lines.push([{ text: `  ${text}`, tone: 'bad' }]);
-    }
+    for (const problem of problems) lines.push(...problemLines(problem, size.columns));
     lines.push('');
     for (const { label, value } of rows) {
       wrapText(value, size.columns - 16).forEach((text, i) => {

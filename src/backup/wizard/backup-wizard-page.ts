@@ -1,5 +1,5 @@
 import { errorLine } from '../../lib/errors.ts';
-import { wrapText } from '../../lib/tui/cell-text.ts';
+import { problemLines } from '../../lib/tui/cell-text.ts';
 import type { CellPlace, KeyPress, Line, Page, PageHost, PageKey, PageSize } from '../../lib/tui/page.ts';
 import type { BackupRequest } from '../../preos/role.ts';
 import { BACKUP_STEPS, draftProblems } from './backup-draft.ts';
@@ -102,9 +102,7 @@ export class BackupWizardPage implements Page<BackupRequest | 'left'> {
   #noteLines(size: PageSize): Line[] {
     if (this.#busy !== undefined) return [[{ text: '  One moment …', tone: 'muted' }]];
     if (this.#note === '') return [''];
-    return wrapText(`! ${this.#note}`, size.columns - 4)
-      .slice(0, NOTE_ROWS_MAX)
-      .map((text) => [{ text: `  ${text}`, tone: 'bad' }]);
+    return problemLines(this.#note, size.columns).slice(0, NOTE_ROWS_MAX);
   }
 
   #go(at: number, host: PageHost<BackupRequest | 'left'>): void {

@@ -1,6 +1,6 @@
 import { errorLine } from '../../lib/errors.ts';
 import { formatBytes } from '../../lib/progress.ts';
-import { wrapText } from '../../lib/tui/cell-text.ts';
+import { problemLines, spansOf, wrapText } from '../../lib/tui/cell-text.ts';
 import type { AnyHost } from '../../lib/tui/field.ts';
 import type { KeyPress, Line, PageKey, PageSize } from '../../lib/tui/page.ts';
 import { Table } from '../../lib/tui/table.ts';
@@ -101,7 +101,7 @@ export class DiskStep implements StepView {
   }
 
   render(size: PageSize): Line[] {
-    if (this.#problem !== '') return problemText(this.#problem, size);
+    if (this.#problem !== '') return problemLines(this.#problem, size.columns);
     if (this.#all === undefined) return ['  Looking for disks …'];
     const lines: Line[] = [];
     const shownDisks = Math.min(DISK_ROWS_MAX, Math.max(1, this.#disks.rows.length)) + 1;
@@ -150,7 +150,7 @@ export class DiskStep implements StepView {
     const current = this.#current;
     if (disk === undefined) return [];
     if (current?.contents === undefined) {
-      return current?.problem ? problemText(current.problem, size) : [`  Reading ${disk.name} …`];
+      return current?.problem ? problemLines(current.problem, size.columns) : [`  Reading ${disk.name} …`];
     }
     const { layout, problems, warnings } = current.contents;
     const shownProblems = [...problems, ...warnings]
@@ -292,9 +292,5 @@ function narrow(size: PageSize): PageSize {
 }
 
 function indented(lines: readonly Line[]): Line[] {
-  return lines.map((line) => [{ text: '  ' }, ...(typeof line === 'string' ? [{ text: line }] : line)]);
-}
-
-function problemText(problem: string, size: PageSize): Line[] {
-  return wrapText(`! ${problem}`, size.columns - 4).map((text) => [{ text: `  ${text}`, tone: 'bad' }]);
+  return lines.map((line) => [{ text: '  ' }, ...spansOf(line)]);
 }

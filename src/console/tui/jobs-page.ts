@@ -1,5 +1,5 @@
 import { errorLine, TdError } from '../../lib/errors.ts';
-import { cutText } from '../../lib/tui/cell-text.ts';
+import { cutText, spansOf } from '../../lib/tui/cell-text.ts';
 import { runAction } from '../../lib/tui/form-page.ts';
 import type { KeyPress, Line, Page, PageHost, PageKey, PageSize } from '../../lib/tui/page.ts';
 import { poll } from '../../lib/tui/poll.ts';
@@ -55,7 +55,7 @@ export class JobsPage implements Page {
     const problem: Line =
       this.#problem === '' ? '' : [{ text: `  ! ${cutText(this.#problem, size.columns - 6)}`, tone: 'bad' }];
     const table = this.#table.render({ columns: size.columns - 1, rows: size.rows - 2 });
-    return [problem, ...table.map((line): Line => [{ text: ' ' }, ...(line as object[] as [])])];
+    return [problem, ...table.map((line): Line => [{ text: ' ' }, ...spansOf(line)])];
   }
 
   keys(): readonly PageKey[] {

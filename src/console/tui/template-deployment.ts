@@ -1,5 +1,5 @@
 import { errorLine, TdError } from '../../lib/errors.ts';
-import { wrapText } from '../../lib/tui/cell-text.ts';
+import { problemLines } from '../../lib/tui/cell-text.ts';
 import type { AnyHost } from '../../lib/tui/field.ts';
 import { runAction } from '../../lib/tui/form-page.ts';
 import type { KeyPress, Line, Page, PageHost, PageKey, PageSize } from '../../lib/tui/page.ts';
@@ -106,8 +106,8 @@ export class TemplatesPage implements Page<string> {
       return [[{ text: '  Reading the templates …', tone: 'muted' }]];
     const entry = this.#table.current;
     const problems = this.#problem === '' ? (entry?.problems ?? []) : [this.#problem];
-    const bad = problems.flatMap((problem) => wrapText(`! ${problem}`, columns - 4)).slice(0, 6);
-    if (bad.length > 0) return bad.map((text) => [{ text: `  ${text}`, tone: 'bad' }]);
+    const bad = problems.flatMap((problem) => problemLines(problem, columns)).slice(0, 6);
+    if (bad.length > 0) return bad;
     const offered = entry?.offeredOnTargets ?? false;
     const text = offered ? 'People at waiting targets can start it (custom deployment mode).' : '';
     return [[{ text: `  ${entry?.comment ?? ''}` }], [{ text: `  ${text}`, tone: 'muted' }]];

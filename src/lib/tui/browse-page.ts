@@ -1,6 +1,6 @@
 import { errorLine } from '../errors.ts';
 import { formatBytes } from '../progress.ts';
-import { cutText } from './cell-text.ts';
+import { cutText, spansOf } from './cell-text.ts';
 import type { KeyPress, Line, Page, PageHost, PageKey, PageSize } from './page.ts';
 import { Table } from './table.ts';
 
@@ -86,10 +86,7 @@ export class BrowsePage implements Page<string> {
     if (this.#problem !== '') lines.push([{ text: `  ! ${this.#problem}`, tone: 'bad' }], '');
     if (folder === undefined) return [...lines, ...(this.#problem === '' ? ['  Reading …'] : [])];
     const table = this.#table.render({ columns: size.columns - 1, rows: size.rows - lines.length });
-    return [
-      ...lines,
-      ...table.map((line): Line => [{ text: ' ' }, ...(typeof line === 'string' ? [{ text: line }] : line)]),
-    ];
+    return [...lines, ...table.map((line): Line => [{ text: ' ' }, ...spansOf(line)])];
   }
 
   keys(): readonly PageKey[] {

@@ -1,6 +1,6 @@
 import { errorLine } from '../errors.ts';
 import { formatBytes, formatSeconds } from '../progress.ts';
-import { wrapText } from './cell-text.ts';
+import { problemLines, wrapText } from './cell-text.ts';
 import type { KeyPress, Line, Page, PageHost, PageKey, PageSize } from './page.ts';
 import { percentText, progressSpans } from './progress-spans.ts';
 
@@ -54,10 +54,7 @@ export class TaskPage<Result> implements Page<Result> {
       '',
     ];
     if (this.#state === 'done') return [...lines, ...(this.#options.result?.(this.#result as Result) ?? [])];
-    if (this.#state === 'failed') {
-      const problem = wrapText(`! ${this.#problem}`, size.columns - 4);
-      return [...lines, ...problem.map((text): Line => [{ text: `  ${text}`, tone: 'bad' }])];
-    }
+    if (this.#state === 'failed') return [...lines, ...problemLines(this.#problem, size.columns)];
     const { doneBytes, totalBytes, step = '', lines: more = [] } = this.#progress;
     if (totalBytes > 0) {
       const fraction = doneBytes / totalBytes;

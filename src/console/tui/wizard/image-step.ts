@@ -1,7 +1,7 @@
 import { errorLine } from '../../../lib/errors.ts';
 import { formatBytes } from '../../../lib/progress.ts';
 import { BrowsePage } from '../../../lib/tui/browse-page.ts';
-import { wrapText } from '../../../lib/tui/cell-text.ts';
+import { problemLines } from '../../../lib/tui/cell-text.ts';
 import type { AnyHost } from '../../../lib/tui/field.ts';
 import { runAction } from '../../../lib/tui/form-page.ts';
 import type { CellPlace, KeyPress, Line, PageKey, PageSize } from '../../../lib/tui/page.ts';
@@ -179,9 +179,7 @@ export class ImageStep implements WizardStepView {
     const { current } = this.#table;
     const lines: Line[] = [];
     const bad = this.#problem !== '' ? this.#problem : (current?.problem ?? '');
-    for (const text of bad === '' ? [] : wrapText(`! ${bad}`, size.columns - 4).slice(0, 3)) {
-      lines.push([{ text: `  ${text}`, tone: 'bad' }]);
-    }
+    if (bad !== '') lines.push(...problemLines(bad, size.columns).slice(0, 3));
     if (!this.#isLoaded && this.#problem === '')
       lines.push([{ text: '  Reading the images …', tone: 'muted' }]);
     if (bad === '' && current !== undefined && current.comment !== '') {
