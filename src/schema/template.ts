@@ -16,10 +16,10 @@ const line = (max: number) =>
     .regex(/^[^\x00-\x1f\x7f]*$/, 'must be one line');
 const filled = (max: number) => line(max).min(1, 'must not be empty');
 const mac = z.string().regex(/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/, 'use e.g. 52:54:00:12:34:56 in lower case');
-const ipv4 = z.ipv4('use an IPv4 address such as 10.0.0.5');
-const prefixLength = z.number().int().min(1).max(30);
-const gatewayOrNone = z.union(
-  [z.literal(''), ipv4],
+export const ipv4Schema = z.ipv4('use an IPv4 address such as 10.0.0.5');
+export const prefixLengthSchema = z.number().int().min(1).max(30);
+export const gatewayOrNoneSchema = z.union(
+  [z.literal(''), ipv4Schema],
   'use an IPv4 address such as 10.0.0.1, or leave it empty',
 );
 
@@ -95,9 +95,9 @@ const namePattern = filled(60).regex(
 export const tableRowSchema = z.strictObject({
   mac,
   name: computerNameSchema.exactOptional(),
-  address: ipv4.exactOptional(),
-  prefixLength: prefixLength.exactOptional(),
-  gateway: ipv4.exactOptional(),
+  address: ipv4Schema.exactOptional(),
+  prefixLength: prefixLengthSchema.exactOptional(),
+  gateway: ipv4Schema.exactOptional(),
 });
 
 const namesByPattern = z
@@ -172,7 +172,7 @@ export const membershipSchema = z.discriminatedUnion(
 );
 
 const dnsSettings = {
-  dnsServers: z.array(ipv4).max(3).default([]),
+  dnsServers: z.array(ipv4Schema).max(3).default([]),
   dnsSuffix: z
     .union([z.literal(''), dnsName], 'use a DNS name such as lab.example.org, or leave it empty')
     .default(''),
@@ -182,10 +182,10 @@ const staticNetwork = z
   .strictObject({
     kind: z.literal('static'),
     /** Addresses are given out from the first to the last, one a computer. */
-    first: ipv4,
-    last: ipv4,
-    prefixLength,
-    gateway: gatewayOrNone.default(''),
+    first: ipv4Schema,
+    last: ipv4Schema,
+    prefixLength: prefixLengthSchema,
+    gateway: gatewayOrNoneSchema.default(''),
     ...dnsSettings,
   })
   .superRefine(({ first, last, prefixLength, gateway }, context) => {
@@ -212,8 +212,8 @@ export const networkSchema = z.discriminatedUnion(
     /** The addresses of the template's table. */
     z.strictObject({
       kind: z.literal('table'),
-      prefixLength,
-      gateway: gatewayOrNone.default(''),
+      prefixLength: prefixLengthSchema,
+      gateway: gatewayOrNoneSchema.default(''),
       ...dnsSettings,
     }),
   ],
