@@ -51,6 +51,7 @@ tmux                  : a real terminal for the tests of the screens
 python3-minimal       : an independent reader of the image format
 chromium              : the web view and the report in a real browser
 fonts-dejavu-core     : letters for the browser
+wine64                : Windows' command interpreter and script host, for the first-start scripts
 '
 
 missing=()
