@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv, createPrivateKey, hkdfSync, randomBytes } from 'node:crypto';
 import type { Identity } from '../control/identity.ts';
 import { TdError } from '../lib/errors.ts';
-import type { Secret, TemplateInput } from '../schema/template.ts';
+import type { Secret, Template, TemplateInput } from '../schema/template.ts';
 
 const KEY_BYTES = 32;
 const NONCE_BYTES = 12;
@@ -55,12 +55,28 @@ export class Secrets {
   }
 }
 
+/** The same settings with every password as `change` makes it. */
+export function withSecrets<Settings extends Pick<Template, 'users' | 'membership'>>(
+  settings: Settings,
+  change: (secret: Secret) => Secret,
+): Settings {
+  const { users, membership } = settings;
+  return {
+    ...settings,
+    users: users.map((user) => ({ ...user, password: change(user.password) })),
+    membership:
+      membership.kind === 'domain' ? { ...membership, password: change(membership.password) } : membership,
+  };
+}
+
 /** Every password of a template with its path. */
 export function templateSecrets(template: TemplateInput): { path: string; secret: Secret }[] {
   const { imagePassword = '', users = [], membership } = template;
   return [
     { path: 'imagePassword', secret: imagePassword },
     ...users.map(({ password = '' }, i) => ({ path: `users.${i}.password`, secret: password })),
-    ...(membership?.kind === 'domain' ? [{ path: 'membership.password', secret: membership.password }] : []),
+    ...(membership?.kind === 'domain'
+      ? [{ path: 'membership.password', secret: membership.password ?? '' }]
+      : []),
   ];
 }

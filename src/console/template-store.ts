@@ -6,7 +6,7 @@ import { errnoOf, errorLine, TdError } from '../lib/errors.ts';
 import { writeJsonFile } from '../lib/json-file.ts';
 import type { Template } from '../schema/template.ts';
 import type { FieldProblem, TemplateEntry } from './console-api.ts';
-import type { Secrets } from './secrets.ts';
+import { type Secrets, withSecrets } from './secrets.ts';
 import {
   checkTemplate,
   checkTemplateText,
@@ -126,15 +126,9 @@ export class TemplateStore {
 
   #sealed(template: Template): Template {
     const { secrets } = this.#options;
-    const { imagePassword, users, membership } = template;
     return {
-      ...template,
-      imagePassword: secrets.seal(imagePassword),
-      users: users.map((user) => ({ ...user, password: secrets.seal(user.password) })),
-      membership:
-        membership.kind === 'domain'
-          ? { ...membership, password: secrets.seal(membership.password) }
-          : membership,
+      ...withSecrets(template, (secret) => secrets.seal(secret)),
+      imagePassword: secrets.seal(template.imagePassword),
     };
   }
 

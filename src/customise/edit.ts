@@ -1,5 +1,5 @@
 import { errorLine } from '../lib/errors.ts';
-import type { EditResult } from '../schema/customisation.ts';
+import type { EditResult } from '../schema/edit-result.ts';
 
 /** One change of a deployed system: planned without a disk, applied to the `Context` of its system family. */
 export interface Edit<Context> {

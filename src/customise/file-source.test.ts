@@ -23,10 +23,12 @@ describe('filesByPieces', () => {
   });
   afterEach(() => rm(dir, { recursive: true, force: true }));
 
-  const all = async (one: OfferedFile, options = {}) =>
-    Buffer.concat(
-      await Array.fromAsync(filesByPieces((_, range) => readLocalPiece(path, range), options)(one)),
-    );
+  const all = async (one: OfferedFile, options = {}) => {
+    const pieces: Buffer[] = [];
+    const openFile = filesByPieces((_, range) => readLocalPiece(path, range), options);
+    for await (const piece of openFile(one)) pieces.push(piece);
+    return Buffer.concat(pieces);
+  };
 
   it('gives the whole file in pieces and counts them', async () => {
     const counts: number[] = [];

@@ -78,16 +78,6 @@ export const customisationSchema = z.strictObject({
   drivers: z.array(z.strictObject(fileSet)).max(100),
 });
 
-/** What became of one edit, in the report of a target. */
-export const editResultSchema = z.strictObject({
-  /** What it does, in words without secrets. */
-  text: z.string().max(1000),
-  result: z.enum(['done', 'skipped', 'failed']),
-  /** Why not, when it is not done. */
-  reason: z.string().max(1000),
-});
-
 export type Customisation = z.output<typeof customisationSchema>;
 export type OfferedFile = z.output<typeof offeredFileSchema>;
 export type FileSet = Pick<Customisation['drivers'][number], 'name' | 'isFolder' | 'entries'>;
-export type EditResult = z.output<typeof editResultSchema>;

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { AFTER_ACTIONS } from './after-action.ts';
+import { editResultSchema } from './edit-result.ts';
 
 /** The steps of a deployment on one target, in order; the last three are ends. */
 export const TARGET_STEPS = [
@@ -37,6 +38,8 @@ export const diskRuleSchema = z.string().min(1).max(200);
 export type TargetStep = (typeof TARGET_STEPS)[number];
 export type CaptureStep = (typeof CAPTURE_STEPS)[number];
 
+export const EDITS_MAX = 500;
+
 /** What one target did, as the job's report shows it. */
 export const targetReportSchema = z.strictObject({
   ok: z.boolean(),
@@ -52,6 +55,8 @@ export const targetReportSchema = z.strictObject({
   durationMs: z.number().int().min(0),
   /** Merkle root of the chunks written, equal to the image's when `ok`. */
   root: z.string().max(64),
+  /** What was changed in the deployed system; absent where nothing was to be. */
+  edits: z.array(editResultSchema).max(EDITS_MAX).exactOptional(),
 });
 
 export type TargetReport = z.infer<typeof targetReportSchema>;

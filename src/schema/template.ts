@@ -141,17 +141,16 @@ export function expandNamePattern(
   });
 }
 
-const domainMembership = z
-  .strictObject({
-    kind: z.literal('domain'),
-    name: dnsName,
-    /** The domain administrator who may join computers. */
-    user: filled(256),
-    password: secretSchema,
-    /** Organisational unit, e.g. `OU=Lab,DC=example,DC=org`; empty for the default one. */
-    ou: line(1000).default(''),
-  })
-  .refine(({ password }) => password !== '', { path: ['password'], message: 'must not be empty' });
+const domainMembership = z.strictObject({
+  kind: z.literal('domain'),
+  name: dnsName,
+  /** The domain administrator who may join computers. */
+  user: filled(256),
+  /** Empty: it is asked for when a deployment starts. */
+  password: secretSchema.default(''),
+  /** Organisational unit, e.g. `OU=Lab,DC=example,DC=org`; empty for the default one. */
+  ou: line(1000).default(''),
+});
 
 export const membershipSchema = z.discriminatedUnion(
   'kind',
@@ -356,12 +355,19 @@ const templateFields = z.strictObject({
 
 export const templateSchema = templateFields.superRefine(checkTogether, EVEN_BESIDE_PROBLEMS);
 
+/** Of a template, what each deployed system is changed by; a job keeps it with its passwords sealed. */
+export const targetSettingsSchema = templateFields.pick({
+  ...{ computerNames: true, membership: true, network: true, table: true, users: true, sid: true },
+  ...{ files: true, applications: true, drivers: true },
+});
+
 /** For editors and for programs that write templates: what one field alone must look like. */
 export function templateJsonSchema(): object {
   return z.toJSONSchema(templateSchema, { io: 'input' });
 }
 
 export type Template = z.output<typeof templateFields>;
+export type TargetSettings = z.output<typeof targetSettingsSchema>;
 export type TemplateInput = z.input<typeof templateFields>;
 export type Secret = z.infer<typeof secretSchema>;
 export type UserAccount = z.output<typeof userAccountSchema>;

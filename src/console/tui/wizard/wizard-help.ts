@@ -73,7 +73,7 @@ By a pattern: {n} counts from the first number, {n:03} writes 001, {mac} is the 
 
 From a table: one line for each computer, found by the MAC address of any of its cards. The same table holds the addresses of the network page. A CSV file has the columns mac, name, address, prefix and gateway.
 
-For a domain, name and password of an administrator who may join computers are needed.
+For a domain, name and password of an administrator who may join computers are needed. A password left empty is asked for when the deployment starts.
 
 ${MOVING}`,
   'wizard-network': `# Network settings

@@ -170,9 +170,9 @@ describe('the wizard', () => {
     ['computerNames.kind', 'names', (draft: WizardDraft) => (draft.names.kind = 'table')],
     ['network.kind', 'network', (draft: WizardDraft) => (draft.network.kind = 'table')],
     [
-      'membership.password',
+      'membership.user',
       'names',
-      (draft: WizardDraft) => Object.assign(draft.membership, { kind: 'domain', domain: 'a.b', user: 'c' }),
+      (draft: WizardDraft) => Object.assign(draft.membership, { kind: 'domain', domain: 'a.b' }),
     ],
     ['network.first', 'network', (draft: WizardDraft) => (draft.network.kind = 'static')],
     [
