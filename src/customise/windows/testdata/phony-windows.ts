@@ -1,6 +1,11 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import type { OpenFile } from '../../file-source.ts';
 import { Hive } from '../../registry-hive/hive.ts';
+import { numberOf, textOf, textsOf, VALUE_TYPE } from '../../registry-hive/value-data.ts';
+import { openWindows } from '../windows-root.ts';
+import type { WindowsSystem } from '../windows-system.ts';
 import {
   phonySam,
   phonySecurity,
@@ -87,4 +92,42 @@ async function put(dir: string, path: string, bytes: Buffer): Promise<void> {
   const host = join(dir, path);
   await mkdir(dirname(host), { recursive: true });
   await writeFile(host, bytes);
+}
+
+export interface PhonyWindows extends AsyncDisposable {
+  dir: string;
+  windows: WindowsSystem;
+  /** The one value as text, number or texts, from the hives in memory. */
+  read(hive: string, path: string): Promise<string | number | string[] | undefined>;
+}
+
+/** One in a temporary folder, opened. */
+export async function openPhonyWindows(
+  options: PhonyWindowsOptions & { openFile?: OpenFile },
+): Promise<PhonyWindows> {
+  const dir = await mkdtemp(join(tmpdir(), 'td-windows-'));
+  const remove = () => rm(dir, { recursive: true, force: true });
+  try {
+    await makePhonyWindows(dir, options);
+    const noFiles: OpenFile = async function* () {
+      throw new Error('this test offers no files');
+    };
+    const windows = await openWindows(dir, { openFile: options.openFile ?? noFiles });
+    if (windows === undefined) throw new Error('no Windows was made');
+    const read = async (name: string, path: string) => readValue(await windows.hives.open(name), path);
+    return { dir, windows, read, [Symbol.asyncDispose]: remove };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}
+
+/** @param path of the key, an exclamation mark, the value's name. */
+export function readValue(hive: Hive, path: string): string | number | string[] | undefined {
+  const [key = '', name = ''] = path.split('!');
+  const value = hive.key(key)?.value(name);
+  if (value === undefined) return undefined;
+  if (value.type === VALUE_TYPE.REG_DWORD) return numberOf(value);
+  if (value.type === VALUE_TYPE.REG_MULTI_SZ) return textsOf(value);
+  return value.type === VALUE_TYPE.REG_NONE ? value.data.toString('hex') : textOf(value);
 }
