@@ -6,8 +6,8 @@ export type BootSource = 'network' | 'disk' | 'medium';
 export interface VmDisk {
   path: string;
   format: 'qcow2' | 'raw';
-  /** Default `virtio`. */
-  bus?: 'virtio' | 'ahci' | 'nvme';
+  /** Default `virtio`; `usb-stick` is removable, `usb` a hard disk in a case. */
+  bus?: 'virtio' | 'ahci' | 'nvme' | 'usb' | 'usb-stick';
   serial?: string;
 }
 
@@ -78,6 +78,7 @@ export function qemuArguments(spec: VmSpec, files: VmFiles): string[] {
     ...['-device', 'virtio-rng-pci,rng=rng0,romfile='],
     ...['-chardev', `socket,id=s0,path=${files.serialSocket},server=on,wait=off,logfile=${files.serialLog}`],
     ...['-serial', 'chardev:s0', '-qmp', `unix:${files.qmpSocket},server=on,wait=off`],
+    ...(hasUsb(spec) ? ['-device', 'qemu-xhci'] : []),
     ...spec.disks.flatMap((disk, i) => diskArguments(disk, i, bootIndex(spec, 'disk', i))),
     ...spec.nics.flatMap((nic, i) =>
       nicArguments(nic, i, { firmware: spec.firmware, index: bootIndex(spec, 'network', i) }),
@@ -112,14 +113,23 @@ function bootIndex(spec: VmSpec, source: BootSource, position: number): number |
   return order < 0 ? undefined : order * 10 + position;
 }
 
+function hasUsb({ disks, medium }: VmSpec): boolean {
+  return medium?.kind === 'usb' || disks.some(({ bus }) => bus === 'usb' || bus === 'usb-stick');
+}
+
 function diskArguments(disk: VmDisk, position: number, index: number | undefined): string[] {
   const id = `disk${position}`;
-  const driver = { virtio: 'virtio-blk-pci', ahci: 'ide-hd', nvme: 'nvme' }[disk.bus ?? 'virtio'];
-  const bus = disk.bus === 'ahci' ? `,bus=ide.${position}` : '';
+  const drivers = {
+    virtio: 'virtio-blk-pci',
+    ahci: `ide-hd,bus=ide.${position}`,
+    nvme: 'nvme',
+    usb: 'usb-storage',
+    'usb-stick': 'usb-storage,removable=on',
+  };
   const serial = `,serial=${disk.serial ?? id}`;
   return [
     ...['-drive', `if=none,id=${id},file=${disk.path},format=${disk.format},cache=unsafe,discard=unmap`],
-    ...['-device', `${driver},drive=${id}${bus}${serial}${indexSuffix(index)}`],
+    ...['-device', `${drivers[disk.bus ?? 'virtio']},drive=${id}${serial}${indexSuffix(index)}`],
   ];
 }
 
@@ -143,7 +153,7 @@ function mediumArguments(medium: VmMedium, index: number | undefined): string[] 
   if (medium.kind === 'cd') {
     return [...drive, '-device', `ide-cd,drive=medium,bus=ide.5${indexSuffix(index)}`];
   }
-  return [...drive, '-device', 'qemu-xhci', '-device', `usb-storage,drive=medium${indexSuffix(index)}`];
+  return [...drive, '-device', `usb-storage,drive=medium${indexSuffix(index)}`];
 }
 
 function indexSuffix(index: number | undefined): string {

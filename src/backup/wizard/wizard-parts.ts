@@ -57,7 +57,7 @@ export function pathOf(disk: MachineDisk): string {
 export function systemParts(options: PartsOptions): WizardParts {
   const { listFolder, suggestedPartitions, mountPoint } = options;
   return {
-    disks: () => listDisks(),
+    disks: async () => likelyMastersFirst(await listDisks()),
     contents: readContents,
     usedBytes: async (disk, partition, signal) => {
       await using device = await openBlockDevice(pathOf(disk));
@@ -127,4 +127,9 @@ async function askConsole(
     service.close();
     client.close();
   }
+}
+
+/** A disk in a USB case is where an image goes rather than what is backed up. */
+export function likelyMastersFirst(disks: readonly MachineDisk[]): MachineDisk[] {
+  return [...disks].sort((a, b) => Number(a.bus === 'usb') - Number(b.bus === 'usb'));
 }
