@@ -1,4 +1,4 @@
-import { BASE, isValidBase, SECTOR_BYTES } from './base-block.ts';
+import { BASE, baseChecksum, isValidBase, SECTOR_BYTES } from './base-block.ts';
 import { BASE_BLOCK_BYTES, BIN_ALIGN_BYTES, BIN_HEADER_BYTES } from './cell-layout.ts';
 import { HIVE_BYTES_MAX } from './hive-limits.ts';
 import { marvin32 } from './marvin32.ts';
@@ -189,6 +189,7 @@ function applyEntries(
     recovered.writeUInt32LE(((flags & ~KTM_LOCKED) | (entry.flags & KTM_LOCKED)) >>> 0, BASE.flags);
   }
   recovered.writeUInt32LE(binsBytes, BASE.binsBytes);
+  recovered.writeUInt32LE(baseChecksum(recovered), BASE.checksum);
   return recovered;
 }
 
@@ -196,6 +197,7 @@ function applyEntries(
 function restoreBase(recovered: Buffer, log: Buffer): void {
   log.copy(recovered, 0, 0, SECTOR_BYTES);
   recovered.writeUInt32LE(0, BASE.fileType);
+  recovered.writeUInt32LE(baseChecksum(recovered), BASE.checksum);
 }
 
 /** The old form: one set of pages of 512 bytes, marked in a bitmap. */

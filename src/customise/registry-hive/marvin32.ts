@@ -1,6 +1,6 @@
-/** The seed of the log entries' hashes: 82 EF 4D 88 7A 4E 55 C5. */
-const SEED_LOW = 0x884d_ef82;
-const SEED_HIGH = 0xc555_4e7a;
+/** The seed of the log entries' hashes: 82 EF 4D 88 7A 4E 55 C5, its halves as big-endian numbers, high first. */
+const SEED_LOW = 0x7a4e_55c5;
+const SEED_HIGH = 0x82ef_4d88;
 const END_MARK = 0x80;
 
 /** Marvin32 of bytes, 8 bytes as a log entry stores them. @see US patent 20130262421 */
