@@ -7,7 +7,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # package : why
-PACKAGES='
+PACKAGES=$(
+	cat <<'END'
 libatomic1            : the pinned Node needs it
 binutils              : strip makes the executable smaller
 ca-certificates       : apt over HTTPS mirrors
@@ -52,7 +53,8 @@ python3-minimal       : an independent reader of the image format
 chromium              : the web view and the report in a real browser
 fonts-dejavu-core     : letters for the browser
 wine64                : Windows' command interpreter and script host, for the first-start scripts
-'
+END
+)
 
 missing=()
 if [ "${1:-all}" != npm ]; then
