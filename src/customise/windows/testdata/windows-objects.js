@@ -2,7 +2,7 @@
 var GROUPS = {
   'S-1-5-32-544': 'Administratoren',
   'S-1-5-32-545': 'Benutzer',
-  'S-1-5-32-547': 'Hauptbenutzer',
+  'S-1-5-32-547': 'Hauptbenutzer'
 };
 var joinsToFail = 2;
 
@@ -16,7 +16,7 @@ function record() {
 
 function User(name) {
   this.ADsPath = 'WinNT://GROUP/PC/' + name;
-  this.SetPassword = (password) => {
+  this.SetPassword = function (password) {
     record('password', name, password);
   };
   this.SetInfo = function () {
@@ -25,31 +25,35 @@ function User(name) {
 }
 
 var computer = {
-  GetObject: (kind, name) => {
+  GetObject: function (kind, name) {
     if (name !== 'here already') throw new Error('no such user');
     return new User(name);
   },
-  Create: (kind, name) => {
+  Create: function (kind, name) {
     record('create', kind, name);
     return new User(name);
-  },
+  }
 };
 
 function Group(path) {
-  this.IsMember = (member) => member === 'WinNT://GROUP/PC/here already';
-  this.Add = (member) => {
+  this.IsMember = function (member) {
+    return member === 'WinNT://GROUP/PC/here already';
+  };
+  this.Add = function (member) {
     record('add', path, member);
   };
 }
 
 var CARDS = {
   '52:54:00:00:00:0A': { NetConnectionID: 'LAN-Verbindung \u00e4 & 100%', Index: 7 },
-  '52:54:00:00:00:0B': { NetConnectionID: 'Ethernet 2', Index: 8 },
+  '52:54:00:00:00:0B': { NetConnectionID: 'Ethernet 2', Index: 8 }
 };
 
 var wmiService = {
-  Get: (path) => ({ AccountName: GROUPS[/'(.*)'/.exec(path)[1]] }),
-  ExecQuery: (query) => {
+  Get: function (path) {
+    return { AccountName: GROUPS[/'(.*)'/.exec(path)[1]] };
+  },
+  ExecQuery: function (query) {
     record('query', query);
     var mac = /MACAddress='(.*)'/.exec(query);
     if (mac) return CARDS[mac[1]] ? [{ NetConnectionID: null }, CARDS[mac[1]]] : [];
@@ -57,13 +61,13 @@ var wmiService = {
     if (index) return [{ SettingID: '{0000000' + index[1] + '}' }];
     return [
       {
-        JoinDomainOrWorkgroup: (domain, password, user, ou, flags) => {
+        JoinDomainOrWorkgroup: function (domain, password, user, ou, flags) {
           record('join', domain, password, user, ou, flags);
           return joinsToFail-- > 0 ? 1355 : 0;
-        },
-      },
+        }
+      }
     ];
-  },
+  }
 };
 
 function GetObject(path) {
@@ -74,9 +78,13 @@ function GetObject(path) {
 
 function Enumerator(list) {
   var at = 0;
-  this.atEnd = () => at >= list.length;
-  this.moveNext = () => {
+  this.atEnd = function () {
+    return at >= list.length;
+  };
+  this.moveNext = function () {
     at++;
   };
-  this.item = () => list[at];
+  this.item = function () {
+    return list[at];
+  };
 }
