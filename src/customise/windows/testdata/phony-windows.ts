@@ -109,9 +109,6 @@ export async function openPhonyWindows(
   const remove = () => rm(dir, { recursive: true, force: true });
   try {
     await makePhonyWindows(dir, options);
-    const noFiles: OpenFile = async function* () {
-      throw new Error('this test offers no files');
-    };
     const windows = await openWindows(dir, { openFile: options.openFile ?? noFiles });
     if (windows === undefined) throw new Error('no Windows was made');
     const read = async (name: string, path: string) => readValue(await windows.hives.open(name), path);
@@ -120,6 +117,10 @@ export async function openPhonyWindows(
     await remove();
     throw error;
   }
+}
+
+function noFiles(): never {
+  throw new Error('this test offers no files');
 }
 
 /** @param path of the key, an exclamation mark, the value's name. */
