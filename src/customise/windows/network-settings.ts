@@ -1,9 +1,9 @@
 import type { Customisation } from '../../schema/customisation.ts';
-import { ipv4Text } from '../../schema/template.ts';
 import type { Edit } from '../edit.ts';
 import type { Hive } from '../registry-hive/hive.ts';
 import type { HiveKey } from '../registry-hive/hive-key.ts';
 import { dword, text, texts } from '../registry-hive/value-data.ts';
+import { maskText } from './first-start-steps.ts';
 import { valueNumber, valueText } from './windows-facts.ts';
 import type { WindowsSystem } from './windows-system.ts';
 
@@ -103,7 +103,7 @@ function setAddressValues(key: HiveKey, network: NewNetwork): void {
   key.set('EnableDHCP', dword(network.kind === 'dhcp' ? 1 : 0));
   if (network.kind === 'dhcp') return;
   key.set('IPAddress', texts([network.address]));
-  key.set('SubnetMask', texts([ipv4Text(2 ** 32 - 2 ** (32 - network.prefixLength))]));
+  key.set('SubnetMask', texts([maskText(network.prefixLength)]));
   key.set('DefaultGateway', texts(network.gateway === '' ? [] : [network.gateway]));
   key.set('DefaultGatewayMetric', texts(network.gateway === '' ? [] : ['0']));
 }

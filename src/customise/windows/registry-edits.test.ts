@@ -3,7 +3,7 @@ import type { Customisation } from '../../schema/customisation.ts';
 import type { PciDevice } from '../machine-facts.ts';
 import { dword, text, VALUE_TYPE } from '../registry-hive/value-data.ts';
 import { computerNameEdit } from './computer-name.ts';
-import { firstStartEntryEdit } from './first-start-entry.ts';
+import { firstStartEdit } from './first-start-entry.ts';
 import { inboxDriverEdits } from './inbox-drivers.ts';
 import { lsaText, lsaTextOf } from './lsa-text.ts';
 import { networkEdits } from './network-settings.ts';
@@ -199,18 +199,34 @@ describe("Windows' own disk drivers", () => {
   });
 });
 
-describe('the entry of the first-start script', () => {
-  it('makes Windows run it and go on to the logon screen', async () => {
+describe('the first start', () => {
+  const firstStart = {
+    users: [{ name: 'Eve', fullName: '', group: 'users' as const, password: 'top & secret' }],
+    programs: [{ path: 'C:\\a b.exe', arguments: '/key=ABC' }],
+    driverFolders: [],
+  };
+
+  it('is entered so that Windows runs it and goes on to the logon screen', async () => {
     await using phony = await openPhonyWindows({ release: '7' });
-    await firstStartEntryEdit('cmd.exe /c x.cmd').apply(phony.windows);
-    expect(await phony.read('SYSTEM', 'Setup!CmdLine')).toBe('cmd.exe /c x.cmd');
+    const edit = firstStartEdit(firstStart);
+    expect(await edit.apply(phony.windows)).toBeUndefined();
+    expect(await phony.read('SYSTEM', 'Setup!CmdLine')).toContain('firststart.cmd');
     expect(await phony.read('SYSTEM', 'Setup!SetupType')).toBe(2);
     expect(await phony.read('SYSTEM', 'Setup!SystemSetupInProgress')).toBe(0);
+    expect(await phony.windows.root.exists('Windows/TotalDeploy/firststart.cmd')).toBe(true);
+    expect(edit.text).toBe('At the first start make the user "Eve", run "C:\\a b.exe"');
   });
 
-  it("does not take the place of Windows' own setup", async () => {
+  it("does not take the place of Windows' own setup, nor leave a secret then", async () => {
     await using phony = await openPhonyWindows({ release: '10', sysprepped: true });
-    const edit = firstStartEntryEdit('cmd.exe /c x.cmd');
+    const edit = firstStartEdit(firstStart);
     await expect(edit.apply(phony.windows)).rejects.toThrow('Windows is to run "oobe\\windeploy.exe"');
+    expect(await phony.windows.root.list('Windows/TotalDeploy')).toEqual([]);
+  });
+
+  it('is skipped when nothing came to it', async () => {
+    await using phony = await openPhonyWindows({ release: '7' });
+    const edit = firstStartEdit({ users: [], programs: [], driverFolders: [] });
+    expect(await edit.apply(phony.windows)).toBe('there is nothing to do then');
   });
 });

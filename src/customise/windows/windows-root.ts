@@ -6,6 +6,8 @@ import { registryRefusal, releaseRefusal, volumeRefusal } from './refusals.ts';
 import { findSystemDir, readWindowsFacts } from './windows-facts.ts';
 import type { WindowsSystem } from './windows-system.ts';
 
+const FIRST_START_FOLDER = 'TotalDeploy';
+
 /**
  * The Windows in a mounted volume; undefined when there is none.
  *
@@ -28,4 +30,18 @@ export async function openWindows(
   const facts = await readWindowsFacts(root, { systemDir, hives });
   refuse(releaseRefusal(facts));
   return { root, hives, facts, openFile: options.openFile };
+}
+
+/**
+ * Writes the edited registry. When that fails the volume's hives are what they were, and what would run at the first
+ * start is taken away with its secrets. `hives.commit()` ends the matter.
+ */
+export async function saveWindows({ root, hives, facts }: WindowsSystem): Promise<void> {
+  try {
+    await hives.save();
+  } catch (error) {
+    await hives.discard();
+    await root.remove(`${facts.systemDir}/${FIRST_START_FOLDER}`);
+    throw error;
+  }
 }
