@@ -93,25 +93,32 @@ export class CellStore {
    * @throws TdError `invalid` when no allocated cell begins there or it is too short.
    */
   cell(offset: number, bytesMin: number, what: string): Buffer {
+    this.assertCell(offset, bytesMin, what);
+    const at = BASE_BLOCK_BYTES + offset + CELL_HEADER_BYTES;
+    return this.#bytes.subarray(at, at + this.roomOf(offset));
+  }
+
+  /** As `cell`, without making a view. */
+  assertCell(offset: number, bytesMin: number, what: string): void {
     if (!this.isCell(offset)) {
       throw new TdError('invalid', `Cannot read ${what}: there is no cell at 0x${offset.toString(16)}`);
     }
-    const room = this.roomOf(offset);
-    if (room < bytesMin) {
+    if (this.roomOf(offset) < bytesMin) {
       throw new TdError(
         'invalid',
-        `Cannot read ${what}: its cell at 0x${offset.toString(16)} has ${room} bytes, not ${bytesMin}`,
+        `Cannot read ${what}: its cell at 0x${offset.toString(16)} has ${this.roomOf(offset)} bytes, not ${bytesMin}`,
       );
     }
-    const at = BASE_BLOCK_BYTES + offset + CELL_HEADER_BYTES;
-    return this.#bytes.subarray(at, at + room);
   }
 
   /** Offsets of all allocated cells, in order. */
-  *allocatedCells(): Generator<number> {
-    const slots = this.#binsBytes / CELL_ALIGN_BYTES;
-    for (let slot = 0; slot < slots; slot += 1)
-      if (this.#kinds[slot] === ALLOCATED) yield slot * CELL_ALIGN_BYTES;
+  allocatedCells(): number[] {
+    const offsets: number[] = [];
+    const kinds = this.#kinds;
+    for (let slot = 0; slot < this.#binsBytes / CELL_ALIGN_BYTES; slot += 1) {
+      if (kinds[slot] === ALLOCATED) offsets.push(slot * CELL_ALIGN_BYTES);
+    }
+    return offsets;
   }
 
   /**

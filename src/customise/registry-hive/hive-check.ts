@@ -1,5 +1,5 @@
 import { TdError } from '../../lib/errors.ts';
-import { LIST, NK, NOWHERE, SK, VK } from './cell-layout.ts';
+import { CELL_ALIGN_BYTES, LIST, NK, NOWHERE, SK, VK } from './cell-layout.ts';
 import type { CellStore } from './cell-store.ts';
 import { KEY_LEVELS_MAX, PROBLEMS_MAX } from './hive-limits.ts';
 import { keyCell, keyName, rootOffset, valueCell } from './key-cells.ts';
@@ -17,8 +17,8 @@ export interface HiveProblem {
 
 export interface CheckedCells {
   problems: HiveProblem[];
-  /** Of every cell that something leads to: how much of its data is used. */
-  usedBytes: Map<number, number>;
+  /** How much of a cell's data is used; undefined when nothing leads to the cell. */
+  usedBytesOf(offset: number): number | undefined;
 }
 
 /** Follows everything from the root and lists what is wrong, at most `PROBLEMS_MAX`. */
@@ -36,12 +36,14 @@ interface WaitingKey {
 class CellCheck {
   readonly #cells: CellStore;
   readonly #problems: HiveProblem[] = [];
-  readonly #usedBytes = new Map<number, number>();
+  /** Of the cell that begins at each 8 bytes: how much of its data is used, and 1 more; 0 when nothing led there. */
+  readonly #used: Uint32Array;
   /** How many keys have each security cell. */
   readonly #references = new Map<number, number>();
 
   constructor(cells: CellStore) {
     this.#cells = cells;
+    this.#used = new Uint32Array(cells.binsBytes / CELL_ALIGN_BYTES);
   }
 
   run(): CheckedCells {
@@ -54,7 +56,7 @@ class CellCheck {
     }
     this.#attempt(() => this.#checkSecurity(securityOf(this.#cells, root)));
     this.#checkLost();
-    return { problems: this.#problems, usedBytes: this.#usedBytes };
+    return { problems: this.#problems, usedBytesOf: (offset) => this.#usedBytesOf(offset) };
   }
 
   #problem(text: string, { isUnsafe }: { isUnsafe: boolean }): void {
@@ -73,13 +75,18 @@ class CellCheck {
 
   /** @returns false when something else uses the cell already. */
   #claim(offset: number, usedBytes: number, what: string): boolean {
-    this.#cells.cell(offset, usedBytes, what);
-    if (this.#usedBytes.has(offset)) {
+    this.#cells.assertCell(offset, usedBytes, what);
+    if (this.#used[offset / CELL_ALIGN_BYTES] !== 0) {
       this.#problem(`the cell at 0x${offset.toString(16)} is used twice, now by ${what}`, { isUnsafe: true });
       return false;
     }
-    this.#usedBytes.set(offset, usedBytes);
+    this.#used[offset / CELL_ALIGN_BYTES] = usedBytes + 1;
     return true;
+  }
+
+  #usedBytesOf(offset: number): number | undefined {
+    const used = this.#used[offset / CELL_ALIGN_BYTES] ?? 0;
+    return used === 0 ? undefined : used - 1;
   }
 
   #checkKey({ offset, parent, level }: WaitingKey, waiting: WaitingKey[]): void {
@@ -203,7 +210,7 @@ class CellCheck {
 
   #checkLost(): void {
     let lost = 0;
-    for (const offset of this.#cells.allocatedCells()) if (!this.#usedBytes.has(offset)) lost += 1;
+    for (const offset of this.#cells.allocatedCells()) if (this.#usedBytesOf(offset) === undefined) lost += 1;
     if (lost > 0) this.#problem(`${lost} cells are allocated and nothing leads to them`, { isUnsafe: false });
   }
 }

@@ -146,9 +146,9 @@ export class Hive {
   wipeUnused(): void {
     this.#state.beginEdit();
     const { cells } = this.#state;
-    const { usedBytes } = checkCells(cells);
+    const { usedBytesOf } = checkCells(cells);
     for (const offset of cells.allocatedCells()) {
-      cells.cell(offset, 0, 'a cell').fill(0, usedBytes.get(offset) ?? 0);
+      cells.cell(offset, 0, 'a cell').fill(0, usedBytesOf(offset) ?? 0);
     }
     cells.wipeFree();
   }

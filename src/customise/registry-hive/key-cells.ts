@@ -54,3 +54,11 @@ export function valueCount(key: Buffer): number {
   const isHandle = (key.readUInt16LE(NK.flags) & KEY_FLAG.predefinedHandle) !== 0;
   return isHandle ? 0 : key.readUInt32LE(NK.valueCount);
 }
+
+/** Offsets of a list: `count` of them, one every `step` bytes. */
+export function readOffsets(list: Buffer, elements: { at: number; count: number; step: number }): number[] {
+  const offsets: number[] = [];
+  const end = elements.at + elements.count * elements.step;
+  for (let at = elements.at; at < end; at += elements.step) offsets.push(list.readUInt32LE(at));
+  return offsets;
+}

@@ -2,7 +2,7 @@ import { TdError } from '../../lib/errors.ts';
 import { BASE } from './base-block.ts';
 import { LIST, NK, NOWHERE, SIGNATURE } from './cell-layout.ts';
 import type { CellStore } from './cell-store.ts';
-import { keyCell, keyName, keyNameUnits } from './key-cells.ts';
+import { keyCell, keyName, keyNameUnits, readOffsets } from './key-cells.ts';
 import { compareUpperNames, nameHash, nameHint, upperName } from './key-name.ts';
 
 /** Elements of one leaf before it is divided; as many as fit a bin of 4096 bytes, as Windows does. */
@@ -39,7 +39,7 @@ export function subkeyLeaves(cells: CellStore, keyOffset: number): SubkeyLeaf[] 
   if (list.readUInt16LE() !== SIGNATURE.ri) return [readLeaf(cells, listOffset)];
   const count = list.readUInt16LE(LIST.count);
   cells.cell(listOffset, LIST.elements + count * 4, 'a list of subkeys');
-  const offsets = Array.from({ length: count }, (_, index) => list.readUInt32LE(LIST.elements + index * 4));
+  const offsets = readOffsets(list, { at: LIST.elements, count, step: 4 });
   // A leaf listed again and again would turn a small hive into millions of keys.
   if (new Set(offsets).size !== count) {
     throw new TdError('invalid', 'Cannot read a list of subkeys: it names a part of itself twice');
@@ -81,8 +81,11 @@ export function subkeyOffsets(cells: CellStore, keyOffset: number): number[] {
 
 export function leafOffsets(cells: CellStore, leaf: SubkeyLeaf): number[] {
   const list = cells.cell(leaf.offset, 0, 'a list of subkeys');
-  const step = leafElementBytes(leaf.signature);
-  return Array.from({ length: leaf.count }, (_, index) => list.readUInt32LE(LIST.elements + index * step));
+  return readOffsets(list, {
+    at: LIST.elements,
+    count: leaf.count,
+    step: leafElementBytes(leaf.signature),
+  });
 }
 
 /** Finds a subkey by its name in capitals, also in lists that are out of order. @throws TdError `invalid` */

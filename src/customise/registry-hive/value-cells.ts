@@ -13,7 +13,7 @@ import {
 } from './cell-layout.ts';
 import type { CellStore } from './cell-store.ts';
 import { VALUES_OF_KEY_MAX } from './hive-limits.ts';
-import { keyCell, valueCell, valueCount, valueName } from './key-cells.ts';
+import { keyCell, readOffsets, valueCell, valueCount, valueName } from './key-cells.ts';
 import { encodeName, upperName } from './key-name.ts';
 import type { ValueContent } from './value-data.ts';
 
@@ -32,7 +32,7 @@ export function valueOffsets(cells: CellStore, key: Buffer): number[] {
   const count = valueCount(key);
   if (count === 0) return [];
   const list = cells.cell(key.readUInt32LE(NK.valueList), count * 4, 'a list of values');
-  return Array.from({ length: count }, (_, index) => list.readUInt32LE(index * 4));
+  return readOffsets(list, { at: 0, count, step: 4 });
 }
 
 /** Finds a value by its name in capitals. @throws TdError `invalid` */
@@ -58,7 +58,7 @@ export function dataCells(cells: CellStore, value: Buffer): DataCells {
   }
   const listOffset = cell.readUInt32LE(DB.segmentList);
   const list = cells.cell(listOffset, segments * 4, 'the data of a value');
-  const data = Array.from({ length: segments }, (_, index) => list.readUInt32LE(index * 4));
+  const data = readOffsets(list, { at: 0, count: segments, step: 4 });
   data.forEach((segment, index) => {
     cells.cell(segment, Math.min(SEGMENT_BYTES, stored - index * SEGMENT_BYTES), 'the data of a value');
   });
