@@ -121,7 +121,9 @@ export class HiveKey {
     this.#state.beginEdit();
     const parent = this.#cell().readUInt32LE(NK.parent);
     const doomed = [this.#offset];
-    for (const offset of doomed) doomed.push(...subkeyOffsets(this.#cells, offset));
+    for (const offset of doomed) {
+      for (const below of subkeyOffsets(this.#cells, offset)) doomed.push(below);
+    }
     removeSubkey(this.#cells, parent, this.#offset);
     for (const offset of doomed) this.#free(offset);
     this.#touch(parent);
@@ -130,7 +132,11 @@ export class HiveKey {
   /** Gives the key another name and its place among the others. @throws TdError `refused` when the name is taken */
   rename(name: string): void {
     assertKeyName(name);
-    if (this.#isRoot) throw new TdError('refused', 'Cannot rename the root of a registry hive');
+    if (this.#isRoot) this.#renameRoot(name);
+    else this.#renameSubkey(name);
+  }
+
+  #renameSubkey(name: string): void {
     const parent = this.#cell().readUInt32LE(NK.parent);
     const taken = findSubkey(this.#cells, parent, upperName(name));
     if (taken !== undefined && taken !== this.#offset) {
@@ -166,10 +172,12 @@ export class HiveKey {
     return offset === undefined ? undefined : this.#read(offset);
   }
 
-  /** Sets a value; an existing one keeps the case of its name and its place. */
+  /** Sets a value; an existing one keeps the case of its name and its place, and an equal one is left alone. */
   set(name: string, content: ValueContent): void {
     assertValue(name, content);
     const offset = findValue(this.#cells, this.#cell(), upperName(name));
+    const before = offset === undefined ? undefined : this.#read(offset);
+    if (before?.type === content.type && before.data.equals(content.data)) return;
     this.#state.beginEdit();
     if (offset === undefined) addValue(this.#cells, this.#offset, { name, ...content });
     else writeValue(this.#cells, offset, content);
@@ -246,6 +254,17 @@ export class HiveKey {
       offset = keyCell(this.#cells, offset).readUInt32LE(NK.parent);
     }
     return line;
+  }
+
+  /** Nobody looks a root up by its name, so it has no place among others; it must stay in its cell. */
+  #renameRoot(name: string): void {
+    const { bytes, compressed } = encodeName(name);
+    if (this.#cells.roomOf(this.#offset) < NK.name + bytes.length) {
+      throw new TdError('refused', `Cannot rename the root of a registry hive: "${name}" is too long`);
+    }
+    this.#state.beginEdit();
+    writeName(this.#cell(), { bytes, compressed });
+    this.#touch(this.#offset);
   }
 
   #create(parent: number, name: string): number {
