@@ -111,24 +111,18 @@ export async function injectDriver(
   const { match, installation } = driver;
   const { inf, infPath, offered } = match.package;
   const [system, software] = [await hives.open('SYSTEM'), await hives.open('SOFTWARE')];
-  const before = hives.snapshot();
-  try {
-    const binding = bindingOf(driver, offered.get(infPath.toLowerCase())?.sha256 ?? '');
-    for (const set of facts.controlSets) {
-      for (const each of installation.services) writeDriverService(system, each, set);
-      if (!isWindows8OrLater(facts)) bindByCriticalDevices(system, binding, set);
-    }
-    if (isWindows8OrLater(facts)) bindByDriverDatabase(system, binding, facts.architecture);
-    addDevicePath(software.root.ensure(DEVICE_PATH_KEY), `%SystemRoot%\\${options.folder}`);
-    for (const [name, bytes] of driver.binaries) {
-      await root.write(`${facts.systemDir}/System32/drivers/${name}`, bytes);
-    }
-    for (const { path, file } of packageFiles(inf, infPath, { offered, system: facts })) {
-      await root.write(`${facts.systemDir}\\${options.folder}\\${path}`, openFile(file));
-    }
-  } catch (error) {
-    hives.restore(before);
-    throw error;
+  const binding = bindingOf(driver, offered.get(infPath.toLowerCase())?.sha256 ?? '');
+  for (const set of facts.controlSets) {
+    for (const each of installation.services) writeDriverService(system, each, set);
+    if (!isWindows8OrLater(facts)) bindByCriticalDevices(system, binding, set);
+  }
+  if (isWindows8OrLater(facts)) bindByDriverDatabase(system, binding, facts.architecture);
+  addDevicePath(software.root.ensure(DEVICE_PATH_KEY), `%SystemRoot%\\${options.folder}`);
+  for (const [name, bytes] of driver.binaries) {
+    await root.write(`${facts.systemDir}/System32/drivers/${name}`, bytes);
+  }
+  for (const { path, file } of packageFiles(inf, infPath, { offered, system: facts })) {
+    await root.write(`${facts.systemDir}\\${options.folder}\\${path}`, openFile(file));
   }
 }
 
