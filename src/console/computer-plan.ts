@@ -1,3 +1,4 @@
+import { TdError } from '../lib/errors.ts';
 import {
   computerNameSchema,
   expandNamePattern,
@@ -50,19 +51,55 @@ export function computerPlan(
   const plan: ComputerPlan = { computers: [], problems: capacityProblems(template, count), warnings: [] };
   const usesTable = template.computerNames.kind === 'table' || template.network.kind === 'table';
   const rows = new Map(template.table.map((row) => [row.mac, row]));
-  for (const [i, computer] of computers.entries()) {
-    const row = computer.macs.map((mac) => rows.get(mac)).find((one) => one !== undefined);
-    if (usesTable) plan.warnings.push(...tableWarnings(template, computer, row));
-    const name = nameOf(template.computerNames, { computer, row, place: i });
-    const address = addressOf(template.network, { row, place: i });
-    plan.computers.push({
-      label: computer.label,
-      ...(name === undefined ? {} : { name }),
-      ...(address === undefined ? {} : { address }),
-    });
+  for (const [place, computer] of computers.entries()) {
+    if (usesTable) plan.warnings.push(...tableWarnings(template, computer, rowOf(computer, rows)));
+    plan.computers.push(settingsAt(template, computer, { place, rows }));
   }
   plan.problems.push(...nameProblems(plan.computers), ...sharedAddresses(plan.computers));
   return plan;
+}
+
+/**
+ * Name and address of one computer at its place in the order, counted from 0.
+ *
+ * @throws TdError `refused` when the template has none left for that place.
+ */
+export function computerSettings(
+  template: PlanTemplate,
+  computer: PlannedComputer,
+  place: number,
+): ComputerSettings {
+  const rows = new Map(template.table.map((row) => [row.mac, row]));
+  const settings = settingsAt(template, computer, { place, rows });
+  const { network } = template;
+  const noAddress =
+    network.kind === 'static' && settings.address === undefined
+      ? [`the addresses from ${network.first} to ${network.last} are all given out; widen the range`]
+      : [];
+  const [problem] = [...noAddress, ...nameProblems([settings])];
+  if (problem !== undefined) throw new TdError('refused', problem);
+  return settings;
+}
+
+type Rows = ReadonlyMap<string, TableRow>;
+
+function rowOf(computer: PlannedComputer, rows: Rows): TableRow | undefined {
+  return computer.macs.map((mac) => rows.get(mac)).find((row) => row !== undefined);
+}
+
+function settingsAt(
+  template: PlanTemplate,
+  computer: PlannedComputer,
+  { place, rows }: { place: number; rows: Rows },
+): ComputerSettings {
+  const row = rowOf(computer, rows);
+  const name = nameOf(template.computerNames, { computer, row, place });
+  const address = addressOf(template.network, { row, place });
+  return {
+    label: computer.label,
+    ...(name === undefined ? {} : { name }),
+    ...(address === undefined ? {} : { address }),
+  };
 }
 
 /** What goes wrong with so many computers, whichever they are. */

@@ -1,5 +1,6 @@
 import type { ControlConnection } from '../control/control-connection.ts';
 import type { Machine } from '../schema/machine.ts';
+import type { PlannedComputer } from './computer-plan.ts';
 
 /** A computer that is connected now. */
 export interface ConnectedComputer {
@@ -79,6 +80,15 @@ export class ComputerRegistry {
   list(): ConnectedComputer[] {
     return [...this.#computers.values()];
   }
+}
+
+/** As a plan of names and addresses knows it. */
+export function plannedComputer({
+  computerId,
+  machine,
+}: Pick<ConnectedComputer, 'computerId' | 'machine'>): PlannedComputer {
+  const macs = machine.nics.map((nic) => nic.mac).sort();
+  return { label: computerLabel(computerId), macs, serial: machine.serial };
 }
 
 /** `AA-BB-…` or `AABB…` as `aa:bb:…`; anything else unchanged. */

@@ -67,6 +67,8 @@ export interface DeployPlan {
   warnings: string[];
   /** Why it would be refused as things are now. */
   problems?: string[];
+  /** Whose password is to be asked for and given as `domainPassword`. */
+  asks?: { user: string; domain: string };
 }
 
 export interface DeployParams {
@@ -78,6 +80,8 @@ export interface DeployParams {
   waitFor?: number;
   waitSeconds?: number;
   after?: AfterAction;
+  /** Of who joins computers to the domain; goes before the template's. */
+  domainPassword?: string;
 }
 
 export interface FolderEntry {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { startControlServer } from '../control/control-server.ts';
 import { type DiscoveryResponderOptions, startDiscoveryResponder } from '../control/discovery-responder.ts';
 import { type Identity, openIdentity } from '../control/identity.ts';
-import { type ServedImage, startImageService } from '../control/image-service.ts';
+import { type ImageServiceOptions, type ServedImage, startImageService } from '../control/image-service.ts';
 import { ServiceTokens } from '../control/service-tokens.ts';
 import type { Clock } from '../lib/clock.ts';
 import { errorLine, TdError } from '../lib/errors.ts';
@@ -14,6 +14,7 @@ import { type Screen, silentScreen } from '../lib/screen.ts';
 import { PROGRAM_VERSION } from '../lib/version.ts';
 import { startSendSession } from '../multicast/send-session.ts';
 import { DATA_GROUP, DEFAULT_PORTS } from '../schema/site.ts';
+import type { Secret } from '../schema/template.ts';
 import type { ConsoleApi } from './console-api.ts';
 import { ConsoleCore } from './console-core.ts';
 import { type ConsoleStatus, consoleMethods } from './console-methods.ts';
@@ -27,6 +28,7 @@ import type { DeployLimits } from './deploy-request.ts';
 import { SessionPlaces, type StartMulticast } from './deploy-session.ts';
 import { ImageLibrary } from './image-library.ts';
 import type { PartialFile } from './image-upload.ts';
+import type { CustomisationContext } from './job-customisation.ts';
 import { imageKind, Licences } from './licences.ts';
 import { localApi } from './local-api.ts';
 import { type ConsoleNetwork, chooseNetwork } from './network-choice.ts';
@@ -98,8 +100,12 @@ export async function runConsole(options: ConsoleOptions): Promise<void> {
   const store = stack.use(ConsoleStore.open(paths.database, { logger }));
   await chmod(paths.database, 0o600);
   const secrets = new Secrets(identity);
+  const mountsDir = await mountsDirOf(paths);
   const storages = stack.use(
-    await openStorages(paths, { secrets, logger, release: (dir) => library.release(dir) }),
+    await Storages.open({
+      ...{ dataDir: paths.data, ownDir: paths.images, mountsDir, secrets, logger },
+      release: (dir) => library.release(dir),
+    }),
   );
   const library: ImageLibrary = stack.use(
     new ImageLibrary(paths.images, {
@@ -111,7 +117,11 @@ export async function runConsole(options: ConsoleOptions): Promise<void> {
   const addEvent = (event: NewEvent) => store.addEvent(event);
   const licences = stack.use(await Licences.open(paths.data, { ...options.parts, addEvent, logger }));
   const templates = new TemplateStore({ dir: () => settings.get().templatesDir, secrets });
-  const core = newCore({ store, library, licences, network, options });
+  const customisation = {
+    open: (secret: Secret) => secrets.open(secret),
+    shares: { places: () => storages.shares(), mountsDir },
+  };
+  const core = newCore({ store, library, licences, network, customisation, options });
   core.resume();
   const ports = await listen(stack, { core, identity, network, name, options });
   ownPorts.push(ports.control, ports.service);
@@ -164,21 +174,13 @@ function answeringFirst(network: HostNetwork, stack: AsyncDisposableStack): Host
   };
 }
 
-async function openStorages(
-  paths: ConsolePaths,
-  options: { secrets: Secrets; logger: Logger; release(dir: string): Promise<boolean> },
-): Promise<Storages> {
-  // Stage 1 makes it: in the Pre-OS what is mounted belongs there.
+/** Stage 1 makes the folder: in the Pre-OS what is mounted belongs there. */
+async function mountsDirOf(paths: ConsolePaths): Promise<string> {
   const isPreos = await stat(PREOS_RUN_DIR).then(
     () => true,
     () => false,
   );
-  return await Storages.open({
-    dataDir: paths.data,
-    ownDir: paths.images,
-    mountsDir: join(isPreos ? PREOS_RUN_DIR : paths.data, 'mounts'),
-    ...options,
-  });
+  return join(isPreos ? PREOS_RUN_DIR : paths.data, 'mounts');
 }
 
 interface CoreParts {
@@ -186,14 +188,16 @@ interface CoreParts {
   library: ImageLibrary;
   licences: Licences;
   network: ConsoleNetwork;
+  customisation: CustomisationContext;
   options: ConsoleOptions;
 }
 
-function newCore({ store, library, licences, network, options }: CoreParts): ConsoleCore {
+function newCore({ store, library, licences, network, customisation, options }: CoreParts): ConsoleCore {
   const { parts = {}, logger } = options;
   return new ConsoleCore({
     library,
     store,
+    customisation,
     places: new SessionPlaces(DATA_GROUP, options.ports?.data ?? DEFAULT_PORTS.data),
     interfaceAddress: network.address,
     startMulticast: parts.startMulticast ?? startSendSession,
@@ -227,6 +231,7 @@ async function listen(stack: AsyncDisposableStack, parts: ListenOptions): Promis
       tokens,
       images: (image) => servedImage(core.library, image),
       uploads: (jobId, holder) => core.captures.openUpload(jobId, holder),
+      jobs: servedJobs(core),
       logger,
     }),
   );
@@ -295,6 +300,24 @@ async function servedImage(library: ImageLibrary, name: string): Promise<ServedI
     if (error instanceof TdError && error.code === 'not-found') return undefined;
     throw error;
   }
+}
+
+/** What running jobs have for their targets, and for nobody else. */
+function servedJobs(core: ConsoleCore): NonNullable<ImageServiceOptions['jobs']> {
+  const customisationOf = (jobId: string, computerId: string) => {
+    const found = core.deployments.jobOfTarget(jobId, computerId).customisation;
+    if (found === undefined) throw new TdError('not-found', `job ${jobId} changes nothing`);
+    return found;
+  };
+  return {
+    customisation: (jobId, { computerId }) => {
+      const computer = core.computers.get(computerId);
+      if (computer === undefined) throw new TdError('refused', 'this computer is not connected');
+      return customisationOf(jobId, computerId).bytesFor(computer);
+    },
+    file: ({ jobId, sha256, first, last }, { computerId }) =>
+      customisationOf(jobId, computerId).read(sha256, { first, last }),
+  };
 }
 
 /** After a console was killed: what it left is named in the log and put right. */

@@ -165,7 +165,11 @@ export class CustomOffers implements Disposable {
 
   async #newJob(computer: ConnectedComputer, template: string): Promise<DeployJob> {
     const targets = [computer.computerId];
-    const request = await deployRequestOf(this.#options, { template, targets, waitFor: 0 });
+    const request = await deployRequestOf(
+      this.#options,
+      { template, targets, waitFor: 0 },
+      { countsOn: true },
+    );
     this.#checkFree(computer, template);
     return this.#options.core.deployments.start({ ...request, wake: false });
   }

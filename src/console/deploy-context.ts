@@ -5,6 +5,7 @@ import type { ComputerRegistry } from './computers.ts';
 import type { DeployLimits, DeployRequest } from './deploy-request.ts';
 import type { SessionPlaces, StartMulticast } from './deploy-session.ts';
 import type { ImageLibrary } from './image-library.ts';
+import type { CustomisationContext } from './job-customisation.ts';
 import type { ConsoleStore } from './store.ts';
 
 /** What deployments of a console work with. */
@@ -20,6 +21,8 @@ export interface DeployContext {
   logger: Logger;
   /** Asked for each target that says yes in pre-flight: empty, or why it may not be written to. */
   mayDeploy?(computerId: string, image: ImageManifest): string;
+  /** What is needed to customise targets. */
+  customisation: CustomisationContext;
   /** Sends wake-up packets; the ids of the computers that were named. */
   wake?(targets: DeployRequest['targets']): Promise<string[]>;
 }

@@ -8,9 +8,10 @@ import type { DeployContext } from './deploy-context.ts';
 import { DEPLOY_LIMITS, type DeployLimits, type DeployRequest } from './deploy-request.ts';
 import { DeployRoster } from './deploy-roster.ts';
 import { Transmission } from './deploy-session.ts';
-import type { DeployTarget } from './deploy-target.ts';
+import { type DeployTarget, permilleDone } from './deploy-target.ts';
 import { type DeploySnapshot, deploySnapshot, targetView } from './deploy-view.ts';
 import type { ImageLease } from './image-library.ts';
+import { type JobCustomisation, jobCustomisation } from './job-customisation.ts';
 import { JobSamples } from './job-samples.ts';
 import { type DiskNeeds, diskNeeds } from './preflight-message.ts';
 import type { JobRecord, JobState, NewEvent } from './store.ts';
@@ -47,6 +48,8 @@ export class DeployJob {
   #lease: ImageLease | undefined;
   #needs: DiskNeeds | undefined;
   #transmission: Transmission | undefined;
+  readonly #customisation: JobCustomisation | undefined;
+  readonly #stopped = new AbortController();
   #wake: (() => void) | undefined;
 
   /** @param options `resumed`: goes on with what a killed console had stored of the job. */
@@ -66,6 +69,7 @@ export class DeployJob {
     this.#startedAt = resumed?.createdAt ?? new Date().toISOString();
     this.#logger = context.logger.child({ job: id });
     this.#samples = new JobSamples(id, context.store);
+    this.#customisation = jobCustomisation(id, request, { context, clock: this.#clock });
     this.#wanted = wantedCount(request);
     const lostWaitMs = request.lostWaitSeconds * 1000;
     this.#lostWaitMs = resumed === undefined ? lostWaitMs : Math.max(lostWaitMs, RESTART_WAIT_MS_MIN);
@@ -87,6 +91,11 @@ export class DeployJob {
 
   get state(): JobState {
     return this.#state;
+  }
+
+  /** What its targets are to become; undefined when they stay as the master is. */
+  get customisation(): JobCustomisation | undefined {
+    return this.#customisation;
   }
 
   /** Still takes computers in. */
@@ -112,6 +121,8 @@ export class DeployJob {
         onConnected: (computer) => this.#connected(computer),
         onDisconnected: (computer, reason) => this.#disconnected(computer, reason),
       });
+      // A file that is missing stops the job while every disk is as it was.
+      await this.#customisation?.prepare(this.#stopped.signal);
       // A resumed job goes on at the step it had reached.
       if (this.#state === 'waiting') await this.#gather();
       for (const target of this.#roster.list()) this.#meetAgain(target);
@@ -131,6 +142,7 @@ export class DeployJob {
   cancel(reason: string, computerId?: string): void {
     if (computerId === undefined) {
       this.#stop ??= new TdError('cancelled', reason);
+      this.#stopped.abort(this.#stop);
     } else {
       const target = this.#roster.get(computerId);
       if (target !== undefined && target.phase !== 'ended') this.#roster.end(target, 'cancelled', reason);
@@ -205,7 +217,8 @@ export class DeployJob {
 
   #begin(): void {
     const { store } = this.#context;
-    const { image, notApplied } = this.request;
+    const { customisation: _, ...request } = this.request;
+    const { image, notApplied } = request;
     if (this.#resumed !== undefined) {
       this.#state = this.#resumed.state;
       this.#roster.restore(store.targets(this.id));
@@ -215,7 +228,7 @@ export class DeployJob {
       return;
     }
     store.createJob({ id: this.id, kind: 'deploy', image, state: 'waiting', options: this.request });
-    this.#event({ kind: 'job-created', text: `deployment of "${image}" asked for`, details: this.request });
+    this.#event({ kind: 'job-created', text: `deployment of "${image}" asked for`, details: request });
     for (const line of notApplied) {
       const text = `not applied by this version: ${line}`;
       this.#event({ level: 'warn', kind: 'setting-not-applied', text });
@@ -289,6 +302,11 @@ export class DeployJob {
 
   #ask(target: DeployTarget, computer: ConnectedComputer): void {
     this.#roster.attach(target, computer);
+    const objection = this.#customisation?.objection(computer) ?? '';
+    if (objection !== '') {
+      this.#roster.end(target, 'failed', objection);
+      return;
+    }
     this.#roster.setPhase(target, 'asking');
     this.#roster.setStep(target, 'pre-flight', '');
     computer.connection.send({ type: 'preflight', jobId: this.id, ...this.#needs! });
@@ -363,6 +381,7 @@ export class DeployJob {
       ...{ jobId: this.id, image, session, diskRule, after },
       ...(disk === 0 ? {} : { disk }),
       ...(partitions === 'all' ? {} : { partitions }),
+      ...(this.#customisation === undefined ? {} : { customisation: { path: `/v1/jobs/${this.id}` } }),
     };
   }
 
@@ -467,17 +486,11 @@ export class DeployJob {
   async #cleanUp(): Promise<void> {
     await this.#transmission?.stop();
     await this.#lease?.[Symbol.asyncDispose]();
+    await this.#customisation?.[Symbol.asyncDispose]();
     this.#context.store.setJob(this.id, {
       state: this.#state,
       error: this.#error,
       summary: { sessions: this.#transmission?.summaries ?? [], targets: this.snapshot().targets },
     });
   }
-}
-
-function permilleDone(target: DeployTarget): number {
-  if (target.end === 'done') return 1000;
-  return target.totalBytes === 0
-    ? 0
-    : Math.min(1000, Math.round((target.doneBytes / target.totalBytes) * 1000));
 }

@@ -162,30 +162,37 @@ describe('the plan of a deployment', () => {
   });
 
   it('names everything that this version does not apply, and nothing else', () => {
-    expect(plan({ sid: 'keep' }).notApplied).toEqual([]);
-    expect(plan().notApplied).toEqual(["new security identifiers: each computer has the master's"]);
-    const linux = image([layout('gpt', [{ kind: 'ext4', gigabytes: 8 }])]);
-    expect(deployPlan(template(), { image: linux, computers, params: {} }).notApplied).toEqual([]);
-    const all = plan({
-      ...{ imagePassword: 'x', freeSpace: 'proportional', users: [{ name: 'admin' }] },
-      computerNames: { kind: 'pattern', pattern: 'A{n}' },
-      membership: { kind: 'domain', name: 'a.b', user: 'u', password: 'p' },
-      network: { kind: 'dhcp' },
+    const everything = {
+      users: [{ name: 'admin' }],
+      computerNames: { kind: 'pattern' as const, pattern: 'A{n}' },
+      membership: { kind: 'workgroup' as const, name: 'LAB' },
+      network: { kind: 'dhcp' as const },
       files: [{ source: '/a' }],
-      ...{ applications: [{ path: 'C:\\a' }], drivers: [{ source: '/a' }, { source: '/b' }] },
-    });
-    expect(all.notApplied.map((line) => line.split(':')[0])).toEqual([
+      ...{ applications: [{ path: 'C:\\a' }], drivers: [{ source: '/a' }] },
+    };
+    expect(plan(everything).notApplied).toEqual([]);
+    expect(plan({ imagePassword: 'x', freeSpace: 'proportional' }).notApplied).toEqual([
       'the password of the image',
-      'the free space of the target disk',
-      'user accounts',
-      'computer names',
-      'membership in the domain',
-      'network settings',
-      'new security identifiers',
-      'transferring 1 file',
-      'running 1 application',
-      'adding 2 disk drivers',
+      'the free space of the target disk: it stays as it is',
     ]);
+  });
+
+  it('warns when the image holds no system that could be changed', () => {
+    const warnings = (kind: Kind, fields: Partial<TemplateInput>) =>
+      deployPlan(template(fields), {
+        ...{ image: image([layout('gpt', [{ kind, gigabytes: 8 }])]), computers, params: {} },
+      }).warnings;
+    const users = [{ name: 'admin' }];
+    expect(warnings('fat32', { users })).toEqual([expect.stringContaining('can hold Windows or Linux')]);
+    expect(warnings('bitlocker', { users })).toEqual([expect.stringContaining('are encrypted')]);
+    expect(warnings('fat32', {})).toEqual([]);
+    expect(warnings('xfs', { users })).toEqual([]);
+  });
+
+  it('asks for the password of who joins computers to the domain when the template has none', () => {
+    const membership = { kind: 'domain' as const, name: 'lab.example.org', user: 'joiner' };
+    expect(plan({ membership }).asks).toEqual({ user: 'joiner', domain: 'lab.example.org' });
+    expect(plan({ membership: { ...membership, password: 'p' } }).asks).toBeUndefined();
   });
 
   it('has problems where it would be refused', () => {

@@ -1,11 +1,13 @@
 import { formatBytes, formatSeconds } from '../lib/progress.ts';
 import type { AfterAction } from '../schema/after-action.ts';
+import type { FilesystemKind } from '../schema/disk-layout.ts';
 import { diskNumber } from '../schema/image-manifest.ts';
 import type { Template } from '../schema/template.ts';
 import { plural } from './commands/text-table.ts';
 import { type ComputerPlan, computerPlan, type PlannedComputer } from './computer-plan.ts';
 import type { DeployParams, DeployPlan, ImageDetails } from './console-api.ts';
 import type { DeployRequestInput } from './deploy-request.ts';
+import { wantsChanges } from './target-customisation.ts';
 
 export interface PlanSurroundings {
   image: ImageDetails;
@@ -15,6 +17,15 @@ export interface PlanSurroundings {
 }
 
 const NAMES_SHOWN_MAX = 5;
+const SYSTEM_KINDS: ReadonlySet<FilesystemKind> = new Set([
+  'ntfs',
+  'ext2',
+  'ext3',
+  'ext4',
+  'xfs',
+  'btrfs',
+  'lvm2',
+]);
 
 const AFTER_WORDS: Readonly<Record<AfterAction, string>> = {
   shutdown: 'shut down',
@@ -32,8 +43,10 @@ const GROUP_WORDS = {
   users: 'Users',
 } as const;
 
+export type FullPlan = DeployPlan & Required<Pick<DeployPlan, 'problems'>>;
+
 /** What a deployment would do, line by line, and why it would be refused. */
-export function deployPlan(template: Template, surroundings: PlanSurroundings): Required<DeployPlan> {
+export function deployPlan(template: Template, surroundings: PlanSurroundings): FullPlan {
   const { image, computers, params } = surroundings;
   const request = requestFromTemplate(template, surroundings);
   const names = computerPlan(template, computers, { count: computersMax(request) });
@@ -43,11 +56,18 @@ export function deployPlan(template: Template, surroundings: PlanSurroundings): 
     ...settingRows(template, names),
     { label: 'After deployment', value: AFTER_WORDS[params.after ?? template.after] },
   ];
-  const warnings = [...image.flaws.map((flaw) => `Image: ${flaw}`), ...names.warnings];
+  const flaws = image.flaws.map((flaw) => `Image: ${flaw}`);
+  const warnings = [...flaws, ...systemWarnings(template, image), ...names.warnings];
   if (computers.length === 0) warnings.push('No computer is connected and free');
+  const { membership } = template;
+  const asks =
+    membership.kind === 'domain' && membership.password === ''
+      ? { asks: { user: membership.user, domain: membership.name } }
+      : {};
   return {
+    ...asks,
     rows,
-    notApplied: notApplied(template, image),
+    notApplied: notApplied(template),
     warnings,
     problems: [...imageProblems(template, image), ...names.problems],
   };
@@ -176,30 +196,25 @@ function networkValue({ network, table }: Template): string {
   return `${addresses}, /${network.prefixLength}${gateway}${dns}`;
 }
 
-/** Settings that nothing on a target acts upon yet. */
-function notApplied(template: Template, image: ImageDetails): string[] {
-  const { users, computerNames, membership, network, files, applications, drivers, freeSpace } = template;
+/** Settings that nothing acts upon yet. */
+function notApplied({ imagePassword, freeSpace }: Template): string[] {
   const lines: string[] = [];
-  const add = (isSet: boolean, text: string) => void (isSet && lines.push(text));
-  add(template.imagePassword !== '', 'the password of the image');
-  add(freeSpace !== 'keep', 'the free space of the target disk: it stays as it is');
-  add(users.length > 0, `user accounts: ${listed(users.map(({ name }) => name))}`);
-  add(computerNames.kind !== 'keep', "computer names: each computer has the master's");
-  add(membership.kind !== 'keep', `membership in the ${membership.kind}`);
-  add(network.kind !== 'keep', "network settings: each computer has the master's");
-  add(
-    template.sid === 'new' && hasWindows(template, image),
-    "new security identifiers: each computer has the master's",
-  );
-  add(files.length > 0, `transferring ${plural(files.length, 'file')}`);
-  add(applications.length > 0, `running ${plural(applications.length, 'application')}`);
-  add(drivers.length > 0, `adding ${plural(drivers.length, 'disk driver')}`);
+  if (imagePassword !== '') lines.push('the password of the image');
+  if (freeSpace !== 'keep') lines.push('the free space of the target disk: it stays as it is');
   return lines;
 }
 
-/** Only Windows has security identifiers. */
-function hasWindows({ disk }: Template, image: ImageDetails): boolean {
-  return image.disks[disk]?.partitions.some((one) => one.filesystem.kind === 'ntfs') === true;
+/** Why settings find no system on the deployed disk that they could change. */
+function systemWarnings(template: Template, image: ImageDetails): string[] {
+  const wanted = (image.disks[template.disk]?.partitions ?? []).filter(
+    ({ number }) => template.partitions === 'all' || template.partitions.includes(number),
+  );
+  const kinds = wanted.map((one) => one.filesystem.kind);
+  const isAsked = wantsChanges({ ...template, sid: 'keep' });
+  if (!isAsked || kinds.some((kind) => SYSTEM_KINDS.has(kind))) return [];
+  const locked = kinds.some((kind) => kind === 'bitlocker' || kind === 'luks');
+  const why = locked ? 'its partitions are encrypted' : 'no partition of it can hold Windows or Linux';
+  return [`Image: its system cannot be changed: ${why}`];
 }
 
 function imageProblems(template: Template, image: ImageDetails): string[] {

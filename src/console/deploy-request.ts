@@ -2,12 +2,13 @@ import { z } from 'zod';
 import { DATAGRAM_BYTES_MAX, DATAGRAM_BYTES_MIN } from '../multicast/limits.ts';
 import { imageNameSchema } from '../schema/image-manifest.ts';
 import { afterSchema, diskRuleSchema } from '../schema/job.ts';
+import { targetSettingsSchema } from '../schema/template.ts';
 
 const SECONDS_MAX = 7 * 24 * 3600;
 
 const IMAGE_PATH = /^(?:[^/.\x00-\x1f][^/\x00-\x1f]*)?\/[^\x00-\x1f]{1,4000}$/;
 
-/** What a deployment runs with; every field has a default but the image. It is stored: no secret may be in it. */
+/** What a deployment runs with; every field has a default but the image. It is stored: no readable secret may be in it. */
 export const deployRequestSchema = z.strictObject({
   /** A name in the image library, one with its place (`place/name`), or the full path of a file. */
   image: z.union([imageNameSchema, z.string().regex(IMAGE_PATH, 'use a name or a full path')]),
@@ -50,8 +51,14 @@ export const deployRequestSchema = z.strictObject({
     .default([]),
   /** Settings that this version does not apply, in so many words. */
   notApplied: z.array(z.string().max(2000)).max(100).default([]),
+  /** What each deployed system is changed by, passwords sealed; absent for nothing. */
+  customisation: targetSettingsSchema.exactOptional(),
+  /** Names and addresses go on where earlier jobs of the template ended. */
+  countsOn: z.boolean().default(false),
   /** The job whose failed computers it tries again. */
   retryOf: z.string().max(40).default(''),
+  /** The first of the jobs that try its computers again: they share names and addresses. */
+  series: z.string().max(40).default(''),
 });
 
 export type DeployRequest = z.infer<typeof deployRequestSchema>;

@@ -9,7 +9,7 @@ import {
   type TargetEnd,
   type TargetPhase,
 } from './deploy-target.ts';
-import { targetRecord } from './deploy-view.ts';
+import { briefReport, targetRecord } from './deploy-view.ts';
 import type { ConsoleStore, NewEvent, TargetRecord } from './store.ts';
 
 export interface RosterOptions {
@@ -117,7 +117,12 @@ export class DeployRoster {
     this.setPhase(target, 'ended');
     const level = end === 'done' ? 'info' : end === 'failed' ? 'error' : 'warn';
     const text = reason === '' ? end : `${end}: ${reason}`;
-    this.event(target, { level, kind: `target-${end}`, text, details: { report: target.report } });
+    this.event(target, {
+      level,
+      kind: `target-${end}`,
+      text,
+      details: { report: briefReport(target.report) },
+    });
     this.save(target);
     if (end !== 'done')
       target.connection?.send({ type: 'cancel', jobId, reason: (reason || end).slice(0, 1000) });

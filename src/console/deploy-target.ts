@@ -79,3 +79,11 @@ export function restoredTarget(record: TargetRecord, nowMs: number): DeployTarge
     return { ...target, phase: 'lost', reason: 'lost contact: the console was restarted' };
   return { ...target, phase: 'ended', end, step, reason, endedByLoss: reason.endsWith(NOT_BACK) };
 }
+
+/** How much of its disk is written, 0 to 1000. */
+export function permilleDone(target: DeployTarget): number {
+  if (target.end === 'done') return 1000;
+  return target.totalBytes === 0
+    ? 0
+    : Math.min(1000, Math.round((target.doneBytes / target.totalBytes) * 1000));
+}

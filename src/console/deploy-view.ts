@@ -81,8 +81,14 @@ export function targetView(target: DeployTarget): TargetView {
     totalBytes,
     bytesPerSecond: isActive ? target.bytesPerSecond : 0,
     leftSeconds: isActive ? leftSeconds(target) : null,
-    report,
+    report: briefReport(report),
   };
+}
+
+/** Of many edits on many computers only those matter at every look that were not done. */
+export function briefReport(report: TargetReport | null): TargetReport | null {
+  if (report?.edits === undefined) return report;
+  return { ...report, edits: report.edits.filter(({ result }) => result !== 'done') };
 }
 
 function longestLeft(targets: readonly TargetView[]): number | null {

@@ -4,9 +4,10 @@ import { type ConnectedComputer, computerLabel, normalMac } from './computers.ts
 import type { DeployContext } from './deploy-context.ts';
 import { DeployJob } from './deploy-job.ts';
 import { type DeployRequest, deployRequestSchema } from './deploy-request.ts';
-import type { DeploySnapshot } from './deploy-view.ts';
+import { briefReport, type DeploySnapshot } from './deploy-view.ts';
 import { newJobId } from './job-id.ts';
 import { isEnded, type JobRecord } from './store.ts';
+import { editEvents } from './target-answers.ts';
 
 const JOBS_KEPT_MAX = 100;
 
@@ -84,7 +85,20 @@ export class Deployments {
     const targets = again.map(({ computerId }) =>
       computerId.startsWith('no-uuid/') ? computerLabel(computerId) : computerId,
     );
-    return this.start({ ...request, targets, waitFor: 0, retryOf: jobId }).id;
+    const series = request.series || jobId;
+    return this.start({ ...request, targets, waitFor: 0, retryOf: jobId, series }).id;
+  }
+
+  /**
+   * The job of a computer that is one of its targets and not at its end: it may have what the job has for it.
+   *
+   * @throws TdError `not-found`.
+   */
+  jobOfTarget(jobId: string, computerId: string): DeployJob {
+    const job = this.get(jobId);
+    const phase = job?.targets().find((one) => one.computerId === computerId)?.phase;
+    if (job !== undefined && phase !== undefined && phase !== 'ended') return job;
+    throw new TdError('not-found', 'this computer is in no such job');
   }
 
   /** Cancels a job, or one computer of it. @throws TdError `not-found`. */
@@ -137,13 +151,17 @@ export class Deployments {
     if (known === undefined || known.step === 'cancelled' || known.report !== null) return;
     const step = report.ok ? 'done' : 'failed';
     store.setTarget(jobId, { computerId, step, reason: report.error, disk: report.disk, report });
+    const name = computerLabel(computerId);
+    for (const event of editEvents(report)) {
+      store.addEvent({ ...event, jobId, computerId, text: `${name} ${event.text}` });
+    }
     store.addEvent({
       level: report.ok ? 'info' : 'error',
       kind: `target-${step}`,
       jobId,
       computerId,
-      text: `${computerLabel(computerId)} ${step} after the job had ended${report.ok ? '' : `: ${report.error}`}`,
-      details: { report },
+      text: `${name} ${step} after the job had ended${report.ok ? '' : `: ${report.error}`}`,
+      details: { report: briefReport(report) },
     });
   }
 }

@@ -132,6 +132,17 @@ export class Storages implements AsyncDisposable {
     return [{ name: OWN_PLACE_ID, path: this.#own.dir }, ...folders];
   }
 
+  /** Shares with where they are mounted, and why one cannot be used now. */
+  shares(): Pick<StoragePlace, 'kind' | 'source' | 'path' | 'problem'>[] {
+    const shares = this.#places.filter(({ kind }) => kind === 'smb' || kind === 'nfs');
+    return shares.map(({ kind, source, folder, problem }) => ({
+      kind,
+      source,
+      path: folder?.dir ?? '',
+      problem,
+    }));
+  }
+
   /** Where captures go. A place that is down is not replaced in silence: writing there fails with its reason. */
   captureFolder(): SlowFolder {
     if (this.#defaultId === OWN_PLACE_ID) return this.#own;

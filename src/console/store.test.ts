@@ -83,7 +83,7 @@ describe('console store', () => {
     {
       using db = new DatabaseSync(path);
       db.exec(
-        "DROP TABLE samples; PRAGMA user_version = 1; INSERT INTO jobs VALUES ('old', 'deploy', 'a', 'done', '', '2025-01-01T00:00:00Z', NULL, '{}', '{}')",
+        "DROP TABLE samples; DROP TABLE places; DROP TABLE job_files; PRAGMA user_version = 1; INSERT INTO jobs VALUES ('old', 'deploy', 'a', 'done', '', '2025-01-01T00:00:00Z', NULL, '{}', '{}')",
       );
     }
     using store = ConsoleStore.open(path);

@@ -4,8 +4,9 @@ import { type Logger, silentLog } from '../lib/log.ts';
 import type { TargetReport } from '../schema/job.ts';
 import type { Machine } from '../schema/machine.ts';
 import { type KnownComputer, modelText, normalMac } from './computers.ts';
+import { PlaceTable } from './place-table.ts';
 
-const SCHEMA_VERSION = 2;
+const SCHEMA_VERSION = 3;
 const EVENTS_MAX = 500_000;
 const BUSY_MS_MAX = 5000;
 
@@ -36,8 +37,18 @@ CREATE TABLE samples (
 ) STRICT, WITHOUT ROWID;
 `;
 
+/** Places in deployments (place-table.ts), and which files a running job has for its targets. */
+const CUSTOMISATION = `
+CREATE TABLE places (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, series TEXT NOT NULL, template TEXT NOT NULL, computer_id TEXT NOT NULL,
+  place INTEGER NOT NULL, UNIQUE (series, computer_id)
+) STRICT;
+CREATE INDEX places_of_template ON places (template, id);
+CREATE TABLE job_files (job_id TEXT PRIMARY KEY, files TEXT NOT NULL) STRICT;
+`;
+
 /** What leads from one version to the next, from version 0, an empty file. */
-const MIGRATIONS = [SCHEMA, SAMPLES];
+const MIGRATIONS = [SCHEMA, SAMPLES, CUSTOMISATION];
 
 /** They change no data: databases of any version get them when they are opened. */
 const EVENT_INDICES = `
@@ -153,6 +164,7 @@ type Row = Record<string, SQLInputValue>;
  * never stops a job: a full disk must not cost a deployment that needs no disk here.
  */
 export class ConsoleStore implements Disposable {
+  readonly places: PlaceTable;
   readonly #db: DatabaseSync;
   readonly #logger: Logger;
   readonly #eventHandlers = new Set<(event: NewEvent) => void>();
@@ -160,6 +172,7 @@ export class ConsoleStore implements Disposable {
   private constructor(db: DatabaseSync, logger: Logger) {
     this.#db = db;
     this.#logger = logger;
+    this.places = new PlaceTable(db);
   }
 
   /**
@@ -378,6 +391,20 @@ export class ConsoleStore implements Disposable {
       'DELETE FROM samples WHERE job_id = :jobId AND at_ms IN (SELECT value FROM json_each(:atMs))',
       { jobId, atMs: JSON.stringify(atMs) },
     );
+  }
+
+  /** What a running job has for its targets, as {@link jobFiles} gives it back after a restart; undefined forgets it. */
+  setJobFiles(jobId: string, files: object | undefined): void {
+    if (files === undefined) this.#write('DELETE FROM job_files WHERE job_id = :jobId', { jobId });
+    else {
+      const values = { jobId, files: JSON.stringify(files) };
+      this.#write('INSERT OR REPLACE INTO job_files VALUES (:jobId, :files)', values);
+    }
+  }
+
+  jobFiles(jobId: string): unknown {
+    const row = this.#db.prepare('SELECT files FROM job_files WHERE job_id = :jobId').get({ jobId });
+    return row === undefined ? undefined : JSON.parse(String(row.files));
   }
 
   /** Jobs that a killed console left running, oldest first. */

@@ -1,7 +1,9 @@
 import type { AgentMessage } from '../control/messages.ts';
 import type { Clock } from '../lib/clock.ts';
+import type { TargetReport } from '../schema/job.ts';
 import type { DeployRoster } from './deploy-roster.ts';
 import type { DeployTarget } from './deploy-target.ts';
+import type { NewEvent } from './store.ts';
 
 type Heard<Type extends AgentMessage['type']> = Extract<AgentMessage, { type: Type }>;
 
@@ -20,6 +22,17 @@ export interface TargetAnswersOptions {
   objection(computerId: string): string;
   /** A target said yes in pre-flight. */
   onReady(target: DeployTarget): void;
+}
+
+const EDIT_LEVELS = { done: 'info', skipped: 'info', failed: 'error' } as const;
+
+/** One event for each edit of the deployed system; their texts begin without the computer. */
+export function editEvents({ edits = [] }: TargetReport): NewEvent[] {
+  return edits.map(({ text, result, reason }) => ({
+    level: EDIT_LEVELS[result],
+    kind: `edit-${result}`,
+    text: `${result === 'done' ? 'changed' : result}: ${text}${reason === '' ? '' : ` (${reason})`}`,
+  }));
 }
 
 /** What targets say of a job, and what it means for where they stand. */
@@ -86,6 +99,7 @@ export class TargetAnswers {
 
   #reported(target: DeployTarget, { report }: Heard<'report'>): void {
     target.report = report;
+    for (const event of editEvents(report)) this.#roster.event(target, event);
     if (!report.ok) this.#roster.end(target, 'failed', report.error || 'no reason was given');
     else if (report.root !== this.#options.root()) {
       const reason = 'it reports another image than the one that was sent; deploy it again';

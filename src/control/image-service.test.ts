@@ -176,7 +176,7 @@ describe('routes', () => {
   it('of any text are refused or name a safe image', () => {
     const part = fc.oneof(
       fc.string(),
-      fc.constantFrom('v1', 'images', 'uploads', '..', '.', 'chunks', 'index', '%2f'),
+      fc.constantFrom('v1', 'images', 'uploads', 'jobs', 'files', '..', '.', 'chunks', 'index', '%2f'),
     );
     fc.assert(
       fc.property(
@@ -185,7 +185,7 @@ describe('routes', () => {
         (method, parts) => {
           const route = parseRoute(method, `/${parts.join('/')}`);
           if (route === undefined) return;
-          const name = route.kind === 'upload' ? route.jobId : route.image;
+          const name = 'image' in route ? route.image : route.jobId;
           expect(name).not.toMatch(/[/\\\0]|\.\./);
           expect(name.startsWith('.')).toBe(false);
         },

@@ -24,6 +24,14 @@ export interface ServedImage {
   readStored(ordinal: number): Promise<Uint8Array>;
 }
 
+export interface FilePart {
+  jobId: string;
+  sha256: string;
+  /** Both included. */
+  first: number;
+  last: number;
+}
+
 export interface ImageServiceOptions {
   identity: Identity;
   host?: string;
@@ -34,6 +42,12 @@ export interface ImageServiceOptions {
   images(name: string): Promise<ServedImage | undefined>;
   /** Opens a place for the upload of a job; throws a TdError to refuse it. */
   uploads(jobId: string, holder: TokenHolder): Promise<UploadReceiver>;
+  /** What a job has for its targets; both throw a TdError to refuse it. */
+  jobs?: {
+    customisation(jobId: string, holder: TokenHolder): Uint8Array;
+    /** One part of a file. */
+    file(request: FilePart, holder: TokenHolder): Promise<{ bytes: Uint8Array; sizeBytes: number }>;
+  };
   /** An upload without a byte for this long is broken off; default 300,000. */
   uploadIdleMsMax?: number;
   logger: Logger;
@@ -109,7 +123,11 @@ export type ServiceRoute =
   | { kind: 'manifest'; image: string }
   | { kind: 'index'; image: string }
   | { kind: 'chunk'; image: string; ordinal: number }
+  | { kind: 'customisation'; jobId: string }
+  | { kind: 'file'; jobId: string; sha256: string }
   | { kind: 'upload'; jobId: string };
+
+const JOB_ID = /^[0-9a-z-]{1,40}$/;
 
 /** Reads a request path; every part is checked, so that no path can lead out of the image store. */
 export function parseRoute(method: string, path: string): ServiceRoute | undefined {
@@ -117,7 +135,12 @@ export function parseRoute(method: string, path: string): ServiceRoute | undefin
   if (parts.includes(undefined) || parts[0] !== '' || parts[1] !== 'v1') return undefined;
   const [, , area, name = '', what, ordinal = ''] = parts as string[];
   if (method === 'PUT' && area === 'uploads' && parts.length === 4) {
-    return /^[0-9a-z-]{1,40}$/.test(name) ? { kind: 'upload', jobId: name } : undefined;
+    return JOB_ID.test(name) ? { kind: 'upload', jobId: name } : undefined;
+  }
+  if (method === 'GET' && area === 'jobs' && JOB_ID.test(name)) {
+    if (parts.length === 5 && what === 'customisation') return { kind: what, jobId: name };
+    const isFile = parts.length === 6 && what === 'files' && /^[0-9a-f]{64}$/.test(ordinal);
+    return isFile ? { kind: 'file', jobId: name, sha256: ordinal } : undefined;
   }
   if (method !== 'GET' || area !== 'images' || !imageNameSchema.safeParse(name).success) return undefined;
   if (parts.length === 5 && (what === 'manifest' || what === 'index')) return { kind: what, image: name };
@@ -151,6 +174,11 @@ async function answer(
       const idleMsMax = options.uploadIdleMsMax ?? UPLOAD_IDLE_MS_MAX;
       await receiveUpload(request, receiver, { idleMsMax });
       sendJson(response, 201, { ok: true });
+    } else if (route.kind === 'file') {
+      await sendFilePart(request, response, { ...route, holder, options });
+    } else if (route.kind === 'customisation') {
+      if (options.jobs === undefined) throw new TdError('not-found', 'there is no such path');
+      sendBytes(request, response, options.jobs.customisation(route.jobId, holder));
     } else {
       sendBytes(request, response, await load(route, options));
     }
@@ -160,7 +188,7 @@ async function answer(
 }
 
 async function load(
-  route: Exclude<ServiceRoute, { kind: 'upload' }>,
+  route: Extract<ServiceRoute, { image: string }>,
   options: ImageServiceOptions,
 ): Promise<Uint8Array> {
   const image = await options.images(route.image);
@@ -197,6 +225,27 @@ function sendBytes(request: IncomingMessage, response: ServerResponse, bytes: Ui
     'content-range': `bytes ${first}-${last}/${bytes.length}`,
   });
   response.end(bytes.subarray(first, last + 1));
+}
+
+/** Only parts are sent: a file may be larger than fits into memory for every target at once. */
+async function sendFilePart(
+  request: IncomingMessage,
+  response: ServerResponse,
+  part: { jobId: string; sha256: string; holder: TokenHolder; options: ImageServiceOptions },
+): Promise<void> {
+  const { jobId, sha256, holder, options } = part;
+  const range = /^bytes=(\d{1,15})-(\d{1,15})$/.exec(request.headers.range ?? '');
+  if (range === null || options.jobs === undefined) {
+    throw new TdError('invalid', 'ask for a part of the file: Range: bytes=FIRST-LAST');
+  }
+  const [first, last] = [Number(range[1]), Number(range[2])];
+  const { bytes, sizeBytes } = await options.jobs.file({ jobId, sha256, first, last }, holder);
+  response.writeHead(206, {
+    'content-type': 'application/octet-stream',
+    'content-length': bytes.length,
+    'content-range': `bytes ${first}-${first + bytes.length - 1}/${sizeBytes}`,
+  });
+  response.end(bytes);
 }
 
 function sendJson(response: ServerResponse, status: number, body: object): void {

@@ -117,6 +117,8 @@ export const deploymentSchema = z.strictObject({
   disk: z.number().int().min(0).max(15).exactOptional(),
   /** The partitions that are written beside the boot areas; absent for all. */
   partitions: z.array(z.number().int().min(1).max(256)).min(1).max(256).exactOptional(),
+  /** What this computer is to become stands at `PATH/customisation`, its files at `PATH/files/SHA256`; absent for nothing. */
+  customisation: z.strictObject({ path: z.string().max(400) }).exactOptional(),
 });
 
 /** From the console to a computer. */
