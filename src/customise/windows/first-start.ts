@@ -5,7 +5,7 @@ import type { Customisation } from '../../schema/customisation.ts';
  * the files of {@link file://./first-start-files.ts} and nowhere else.
  */
 export interface FirstStart {
-  /** Made, or brought to this state; an account that is there keeps its password where none is given. */
+  /** Made, or brought to this state; an account that is there keeps its password and full name where none is given. */
   users: Customisation['users'];
   domain?: FirstStartDomain;
   network?: FirstStartNetwork;
