@@ -152,7 +152,7 @@ export async function takeOverCards(root: SystemRoot, macs: readonly string[]): 
   );
   if (masters.length === 0) return "the master's settings name no card by its address";
   if (masters.length > macs.length) {
-    return `the master's settings name ${masters.length} cards and this computer has ${macs.length}`;
+    return `the master's settings name ${masters.length} card${masters.length === 1 ? '' : 's'} by address, and this computer has only ${macs.length}`;
   }
   for (const [path, text] of texts) {
     const own = text.replace(MAC, (mac) => {

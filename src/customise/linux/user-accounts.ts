@@ -3,7 +3,6 @@ import type { Customisation } from '../../schema/customisation.ts';
 import type { Edit } from '../edit.ts';
 import type { SystemRoot } from '../system-root.ts';
 import { configText, lines } from './config-text.ts';
-import { findProgram } from './installed.ts';
 import type { LinuxFacts } from './linux-facts.ts';
 import type { LinuxSystem } from './linux-system.ts';
 
@@ -39,10 +38,10 @@ async function applyUser(system: LinuxSystem, user: User): Promise<void> {
     throw new TdError('invalid', `Cannot set the password of "${name}": it has a control character`);
   }
   // The fields of passwd(5) and its comment are separated by these.
-  const comment = user.fullName.replace(/[:,=\x00-\x1f\x7f]+/g, ' ').trim();
+  const comment = user.fullName.replace(/[:,=\x00-\x1f\x7f]+\s*/g, ' ').trim();
   const uid = await uidOf(root, name);
   if (uid === undefined) {
-    const shell = (await findProgram(root, 'bash')) ?? '/bin/sh';
+    const shell = (await root.exists('/bin/bash')) ? '/bin/bash' : '/bin/sh';
     await runInside('useradd', ['-m', '-s', shell, '-c', comment, '--', name]);
   } else if (uid !== 0 && uid < UID_MIN) {
     throw new TdError('refused', `Cannot change the user "${name}": it is an account of the system itself`);
