@@ -96,7 +96,7 @@ describe('linuxEdits in a real Debian', () => {
     expect(await inside('id', ['-nG', 'tdnew'])).toBe('tdnew sudo');
     expect(await inside('getent', ['passwd', 'tdnew'])).toMatch(/:Anna Ü A:\/home\/tdnew:\/\S*bash$/);
     for (const [i, user] of ['tdnew', 'tdold'].entries()) {
-      const program = '$p=<STDIN>; $h=(getspnam($ARGV[0]))[1]; print crypt($p,$h) eq $h ? "same" : "other"';
+      const program = '$p=<STDIN>; $h=(getpwnam($ARGV[0]))[1]; print crypt($p,$h) eq $h ? "same" : "other"';
       expect(await inside('perl', ['-e', program, user], passwords[i])).toBe('same');
       expect(await inside('perl', ['-e', program, user], 'wrong')).toBe('other');
     }
