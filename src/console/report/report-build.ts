@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { PROGRAM_VERSION } from '../../lib/version.ts';
+import type { EditResult } from '../../schema/edit-result.ts';
 import { type TargetReport, targetReportSchema } from '../../schema/job.ts';
 import { computerLabel } from '../computers.ts';
 import type { JobSnapshot } from '../console-core.ts';
@@ -72,7 +73,10 @@ export function buildReport(source: ReportSource): Report {
       job.kind === 'capture'
         ? [captureComputer(source, summary, steps)]
         : deployTargets(source, summary).map((target) =>
-            computerOf(target, steps.get(target.computerId) ?? []),
+            computerOf(target, {
+              steps: steps.get(target.computerId) ?? [],
+              edits: source.targets.find((one) => one.computerId === target.computerId)?.report?.edits,
+            }),
           ),
     rates: samples.map(({ atMs, bytesPerSecond }) => ({
       at: new Date(Date.parse(job.createdAt) + atMs).toISOString(),
@@ -98,12 +102,16 @@ function deployTargets({ targets, live }: ReportSource, summary: KeptSummary): K
   return [...known.values()].sort((a, b) => a.computerId.localeCompare(b.computerId));
 }
 
-function computerOf(target: KeptTarget, steps: ReportStep[]): ReportComputer {
+/** @param known `edits` as they are stored: screens and summaries keep only what was not done. */
+function computerOf(
+  target: KeptTarget,
+  { steps, edits = [] }: { steps: ReportStep[]; edits?: EditResult[] | undefined },
+): ReportComputer {
   const { computerId, address, state, reason, disk, report } = target;
   const bytes = report?.writtenBytes ?? target.doneBytes;
   const seconds = report === null ? stepSeconds(steps) : report.durationMs / 1000;
   return {
-    ...{ computerId, address, state, reason, disk, bytes, seconds, steps },
+    ...{ computerId, address, state, reason, disk, bytes, seconds, steps, edits },
     name: target.name || computerLabel(computerId),
     bytesPerSecond: target.bytesPerSecond || (seconds > 0 ? bytes / seconds : 0),
     lostFragments: report?.lostFragments ?? 0,
@@ -135,7 +143,7 @@ function captureComputer(
       doneBytes: summary.storedBytes || receivedBytes,
       bytesPerSecond: live?.kind === 'capture' ? live.bytesPerSecond : 0,
     }),
-    own,
+    { steps: own },
   );
 }
 

@@ -1,7 +1,8 @@
 import { formatBytes, formatSeconds } from '../../lib/progress.ts';
+import { plural } from '../commands/text-table.ts';
 import { escapeHtml } from './html-escape.ts';
 import type { Report, ReportComputer } from './report.ts';
-import { headline, sessionLine, shownPercent, shownTime } from './report-text.ts';
+import { editLine, headline, sessionLine, shownPercent, shownTime } from './report-text.ts';
 import { timelineColours, timelineLegend, timelineSvg } from './report-timeline.ts';
 
 const LIGHT = `--page:#fff;--ink:#1d2430;--quiet:#5b6675;--line:#d8dde4;--good:#1d6f3f;--bad:#a8262b;--warn:#8a5a00;--area:#8fb9e3;${timelineColours('light')}`;
@@ -39,6 +40,7 @@ export function reportHtml(report: Report): string {
 ${job.error === '' ? '' : `<p class="${escapeHtml(job.state)}">${escapeHtml(job.error)}</p>`}
 <h2>Over time</h2><div class="scroll">${timelineSvg(report)}</div>${timelineLegend(report)}
 <h2>Computers</h2>${computerTable(computers)}
+${editLists(computers)}
 ${list('Multicast', sessions.map(sessionLine))}
 ${settings.length === 0 ? '' : `<h2>Settings</h2><table>${settings.map(({ label, value }) => `<tr><th scope="row">${escapeHtml(label)}</th><td>${escapeHtml(value)}</td></tr>`).join('')}</table>`}
 ${list('Not applied by this version', notApplied)}
@@ -56,6 +58,20 @@ ${list('Not applied by this version', notApplied)}
 function list(title: string, lines: readonly string[]): string {
   if (lines.length === 0) return '';
   return `<h2>${title}</h2><ul>${lines.map((line) => `<li>${escapeHtml(line)}</li>`).join('')}</ul>`;
+}
+
+function editLists(computers: readonly ReportComputer[]): string {
+  const changed = computers.filter(({ edits }) => edits.length > 0);
+  if (changed.length === 0) return '';
+  const lists = changed.map(({ name, edits }) => {
+    const lines = edits.map(
+      (edit) => `<li class="${edit.result === 'failed' ? 'failed' : ''}">${escapeHtml(editLine(edit))}</li>`,
+    );
+    const failed = edits.filter(({ result }) => result === 'failed').length;
+    const head = `${name}: ${plural(edits.length, 'change')}${failed === 0 ? '' : `, ${failed} failed`}`;
+    return `<details${failed === 0 ? '' : ' open'}><summary>${escapeHtml(head)}</summary><ul>${lines.join('')}</ul></details>`;
+  });
+  return `<h2>Changes of the deployed systems</h2>${lists.join('\n')}`;
 }
 
 function computerTable(computers: readonly ReportComputer[]): string {

@@ -59,6 +59,11 @@ export function shownPercent(percent: number): string {
   return `${percent > 0 && percent < 0.01 ? '<0.01' : percent.toFixed(2)} %`;
 }
 
+/** `failed: Join the domain (no answer)`. */
+export function editLine({ text, result, reason }: ReportComputer['edits'][number]): string {
+  return `${result}: ${text}${reason === '' ? '' : ` (${reason})`}`;
+}
+
 function computerLines(one: ReportComputer): string[] {
   const facts = [
     `${formatBytes(one.bytes)} in ${formatSeconds(one.seconds)}`,
@@ -71,6 +76,7 @@ function computerLines(one: ReportComputer): string[] {
     ...wrapped(`${one.name.padEnd(20)} ${one.state}`, '  '),
     ...wrapped(facts.join(', '), '    '),
     ...(one.reason === '' ? [] : wrapped(one.reason, '    ')),
+    ...one.edits.flatMap((edit) => wrapped(editLine(edit), '    - ')),
   ];
 }
 

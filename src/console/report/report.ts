@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { editResultSchema } from '../../schema/edit-result.ts';
 
 /** Raised when a field changes its meaning. */
 export const REPORT_VERSION = 1;
@@ -31,6 +32,8 @@ export const reportComputerSchema = z.strictObject({
   multicastChunks: count,
   tcpChunks: count,
   steps: z.array(reportStepSchema),
+  /** What was changed in the deployed system. */
+  edits: z.array(editResultSchema),
 });
 
 export const reportSessionSchema = z.strictObject({
