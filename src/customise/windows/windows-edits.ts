@@ -7,6 +7,7 @@ import { type FirstStart, type FirstStartDomain, isEmptyFirstStart } from './fir
 import { firstStartEdit } from './first-start-entry.ts';
 import { inboxDriverEdits } from './inbox-drivers.ts';
 import { networkEdits } from './network-settings.ts';
+import { sidEdits } from './sid-edits.ts';
 import { transferEdit, transferredPrograms } from './transferred-files.ts';
 import type { WindowsFacts, WindowsSystem } from './windows-system.ts';
 import { workgroupEdit } from './workgroup.ts';
@@ -23,6 +24,7 @@ export function windowsEdits(
     ...inboxDriverEdits(machine),
     ...driverEdits(customisation, machine, { firstStart }),
     ...registryEdits(customisation, machine),
+    ...sidEdits(customisation, facts),
     ...customisation.files.map((transfer) => transferEdit(transfer, facts)),
     ...(hasFirstStart ? [firstStartEdit(firstStart)] : []),
   ];

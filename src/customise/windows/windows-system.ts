@@ -1,6 +1,7 @@
 import type { OpenFile } from '../file-source.ts';
 import type { SystemRoot } from '../system-root.ts';
 import type { HiveSet } from './hive-set.ts';
+import type { SidChange } from './sid.ts';
 
 /** What plans depend on, read once from a stopped Windows. */
 export interface WindowsFacts {
@@ -26,6 +27,8 @@ export interface WindowsSystem {
   hives: HiveSet;
   facts: WindowsFacts;
   openFile: OpenFile;
+  /** Set once the registry has a new SID; files and permissions follow when the hives are written. */
+  sidChange?: SidChange;
 }
 
 /** Vista and all later ones keep much in other places than XP and Server 2003. */
