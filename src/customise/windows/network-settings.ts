@@ -90,7 +90,7 @@ function physicalAdapters(system: Hive, set: string): string[] {
 
 function setAddress(system: Hive, at: { set: string; guid: string }, network: NewNetwork): void {
   const key = system.root.ensure(`${at.set}\\${TCPIP}\\Interfaces\\${at.guid}`);
-  // XP and Server 2003 have them a second time.
+  // Releases up to 7 have them a second time.
   const twin = system.key(`${at.set}\\Services\\${at.guid}\\Parameters\\Tcpip`);
   for (const each of twin === undefined ? [key] : [key, twin]) setAddressValues(each, network);
 }

@@ -8,6 +8,7 @@ import { firstStartEdit } from './first-start-entry.ts';
 import { inboxDriverEdits } from './inbox-drivers.ts';
 import { networkEdits } from './network-settings.ts';
 import { sidEdits } from './sid-edits.ts';
+import { sidEdits } from './sid-edits.ts';
 import { transferEdit, transferredPrograms } from './transferred-files.ts';
 import type { WindowsFacts, WindowsSystem } from './windows-system.ts';
 import { workgroupEdit } from './workgroup.ts';
@@ -27,6 +28,8 @@ export function windowsEdits(
     ...sidEdits(customisation, facts),
     ...customisation.files.map((transfer) => transferEdit(transfer, facts)),
     ...(hasFirstStart ? [firstStartEdit(firstStart)] : []),
+    // Last: it opens every user's registry, and each edit takes a snapshot of all that are open.
+    ...sidEdits(customisation, facts),
   ];
   return edits.map(wholeOrNot);
 }
