@@ -1,7 +1,7 @@
 import { access, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { FileSet } from '../../schema/customisation.ts';
+import type { Customisation, FileSet } from '../../schema/customisation.ts';
 import { applyEdits } from '../edit.ts';
 import type { OpenFile } from '../file-source.ts';
 import type { PciDevice } from '../machine-facts.ts';
@@ -9,6 +9,7 @@ import { driverEdits } from './driver-edits.ts';
 import type { FirstStart } from './first-start.ts';
 import { offer, sampleDriver, sampleInf } from './testdata/drivers/driver-samples.ts';
 import { openPhonyWindows, type PhonyRelease, type PhonyWindows } from './testdata/phony-windows.ts';
+import { windowsEdits } from './windows-edits.ts';
 
 const PCI = { address: '0000:00:04.0', revision: 0, subsystem: 0, subsystemVendor: 0 };
 const VIRTIO: PciDevice = {
@@ -230,4 +231,31 @@ test('nothing is planned without drivers, and a computer without controllers is 
   expect(results).toEqual([
     'skipped: Add disk drivers of "virtio" (this computer has no disk controller on PCI)',
   ]);
+});
+
+test('the first start installs the packages that were added, and nothing when none was', async () => {
+  const { set, openFile } = offer('virtio', VIRTIO_SET);
+  const customisation: Customisation = {
+    membership: { kind: 'keep' },
+    network: { kind: 'keep' },
+    users: [],
+    sid: 'keep',
+    files: [],
+    applications: [],
+    drivers: [set],
+  };
+  for (const [controller, isAdded] of [
+    [VIRTIO, true],
+    [INTEL_AHCI, false],
+  ] as const) {
+    await using phony = await openPhonyWindows({ release: '10', openFile });
+    const { windows } = phony;
+    await applyEdits(
+      windowsEdits(customisation, windows.facts, { macs: [], pciDevices: [controller] }),
+      windows,
+    );
+    const steps = 'Windows/TotalDeploy/settings.json';
+    expect(await windows.root.exists(steps)).toBe(isAdded);
+    if (isAdded) expect(await windows.root.readText(steps)).toContain('TotalDeployDrivers\\\\1\\\\*.inf');
+  }
 });
