@@ -107,7 +107,7 @@ export class Hive {
     const waiting = [this.root];
     for (let key = waiting.pop(); key !== undefined; key = waiting.pop()) {
       yield key;
-      waiting.push(...key.subkeys().reverse());
+      for (const subkey of key.subkeys().reverse()) waiting.push(subkey);
     }
   }
 

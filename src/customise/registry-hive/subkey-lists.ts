@@ -175,7 +175,7 @@ function leafSignature(cells: CellStore): number {
 /** The first element whose name is greater, or the end. */
 function placeOf(
   cells: CellStore,
-  leaves: readonly SubkeyLeaf[],
+  allLeaves: readonly SubkeyLeaf[],
   upper: string,
 ): { leaf: SubkeyLeaf | undefined; index: number } {
   const isBeyond = (leaf: SubkeyLeaf, index: number) => {
@@ -183,10 +183,9 @@ function placeOf(
     const offset = list.readUInt32LE(LIST.elements + index * leafElementBytes(leaf.signature));
     return compareUpperNames(upperName(keyName(keyCell(cells, offset))), upper) > 0;
   };
-  const leafIndex = partition(leaves.length, (at) => {
-    const leaf = leaves[at]!;
-    return leaf.count > 0 && isBeyond(leaf, leaf.count - 1);
-  });
+  // Empty leaves, which only other programs leave behind, have no place in the order.
+  const leaves = allLeaves.filter((leaf) => leaf.count > 0);
+  const leafIndex = partition(leaves.length, (at) => isBeyond(leaves[at]!, leaves[at]!.count - 1));
   const leaf = leaves[leafIndex] ?? leaves.at(-1);
   if (leaf === undefined) return { leaf, index: 0 };
   return { leaf, index: partition(leaf.count, (at) => isBeyond(leaf, at)) };
