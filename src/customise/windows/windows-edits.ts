@@ -8,7 +8,6 @@ import { firstStartEdit } from './first-start-entry.ts';
 import { inboxDriverEdits } from './inbox-drivers.ts';
 import { networkEdits } from './network-settings.ts';
 import { sidEdits } from './sid-edits.ts';
-import { sidEdits } from './sid-edits.ts';
 import { transferEdit, transferredPrograms } from './transferred-files.ts';
 import type { WindowsFacts, WindowsSystem } from './windows-system.ts';
 import { workgroupEdit } from './workgroup.ts';
@@ -25,7 +24,6 @@ export function windowsEdits(
     ...inboxDriverEdits(machine),
     ...driverEdits(customisation, machine, { firstStart }),
     ...registryEdits(customisation, machine),
-    ...sidEdits(customisation, facts),
     ...customisation.files.map((transfer) => transferEdit(transfer, facts)),
     ...(hasFirstStart ? [firstStartEdit(firstStart)] : []),
     // Last: it opens every user's registry, and each edit takes a snapshot of all that are open.
