@@ -15,8 +15,16 @@ export function emptyHive(minor: 3 | 5 = 5): Hive {
   return Hive.parse(bytes, { now: () => EDITED_AT });
 }
 
+const samples = new Map<number, Buffer>();
+
 /** A hive with every kind of value, many subkeys, and names of all sorts. */
 export function sampleHive(minor: 3 | 5 = 5): Hive {
+  const bytes = samples.get(minor) ?? filledHive(minor).toBuffer();
+  samples.set(minor, bytes);
+  return Hive.parse(bytes, { now: () => EDITED_AT });
+}
+
+function filledHive(minor: 3 | 5): Hive {
   const hive = emptyHive(minor);
   const kinds = hive.root.ensure('Kinds');
   kinds.set('', text('default'));
