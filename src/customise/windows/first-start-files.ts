@@ -12,16 +12,16 @@ export interface FirstStartFile {
 }
 
 /** Below the system's folder; all of it is gone after the first start. */
-const FOLDER = 'TotalDeploy';
+export const FIRST_START_FOLDER = 'TotalDeploy';
 
 /** What has to be started once as the system's own account; cmd itself knows where its system is. */
-export const FIRST_START_COMMAND = `cmd.exe /d /c %SystemRoot%\\${FOLDER}\\firststart.cmd`;
+export const FIRST_START_COMMAND = `cmd.exe /d /c %SystemRoot%\\${FIRST_START_FOLDER}\\firststart.cmd`;
 
 const JSCRIPT_ENGINE = '"%SYS%\\cscript.exe" //nologo "%~dp0firststart.js"';
 /** Read and run as text: a policy on script files does not stop it. */
 const POWERSHELL_ENGINE =
   '"%SYS%\\WindowsPowerShell\\v1.0\\powershell.exe" -NoLogo -NoProfile -NonInteractive -Command ' +
-  `"& ([ScriptBlock]::Create([IO.File]::ReadAllText($env:SystemRoot + '\\${FOLDER}\\firststart.ps1')))"`;
+  `"& ([ScriptBlock]::Create([IO.File]::ReadAllText($env:SystemRoot + '\\${FIRST_START_FOLDER}\\firststart.ps1')))"`;
 
 /**
  * The files of a first start. Every secret is in `settings.json` alone.
@@ -46,7 +46,7 @@ export function firstStartFiles(
     'settings.json': asciiJson(firstStartSteps(firstStart, facts)),
   };
   return Object.entries(texts).map(([name, text]) => ({
-    path: `${facts.systemDir}/${FOLDER}/${name}`,
+    path: `${facts.systemDir}/${FIRST_START_FOLDER}/${name}`,
     data: Buffer.from(text, 'ascii'),
   }));
 }

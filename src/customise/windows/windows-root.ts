@@ -1,12 +1,11 @@
 import { TdError } from '../../lib/errors.ts';
 import type { OpenFile } from '../file-source.ts';
 import { SystemRoot } from '../system-root.ts';
+import { FIRST_START_FOLDER } from './first-start-files.ts';
 import { HiveSet } from './hive-set.ts';
 import { registryRefusal, releaseRefusal, volumeRefusal } from './refusals.ts';
 import { findSystemDir, readWindowsFacts } from './windows-facts.ts';
 import type { WindowsSystem } from './windows-system.ts';
-
-const FIRST_START_FOLDER = 'TotalDeploy';
 
 /**
  * The Windows in a mounted volume; undefined when there is none.

@@ -48,45 +48,36 @@ export function phonyHive(tree: RegistryTree): Hive {
   return hive;
 }
 
-const DRIVERS = ['atapi', 'pciide', 'intelide'];
+const IDE_DRIVERS = ['atapi', 'pciide', 'intelide'];
 
 const LAYOUTS = {
   xp: {
     systemDir: 'WINDOWS',
     system32: 'system32',
     users: 'Documents and Settings',
-    files: [
-      'boot.ini',
-      'ntldr',
-      'Program Files/readme.txt',
-      ...DRIVERS.map((name) => `WINDOWS/system32/drivers/${name}.sys`),
-    ],
+    files: ['boot.ini', 'ntldr', 'Program Files/readme.txt', ...driverFiles('WINDOWS/system32', IDE_DRIVERS)],
   },
-  '7': {
-    systemDir: 'Windows',
-    system32: 'System32',
-    users: 'Users',
-    files: [
-      'Program Files/readme.txt',
-      'ProgramData/readme.txt',
-      'Windows/System32/WindowsPowerShell/v1.0/powershell.exe',
-      ...[...DRIVERS, 'msahci', 'iaStorV'].map((name) => `Windows/System32/drivers/${name}.sys`),
-    ],
-  },
-  '10': {
-    systemDir: 'Windows',
-    system32: 'System32',
-    users: 'Users',
-    files: [
-      'Program Files/readme.txt',
-      'ProgramData/readme.txt',
-      'Windows/System32/WindowsPowerShell/v1.0/powershell.exe',
-      ...[...DRIVERS, 'storahci', 'stornvme', 'iaStorV'].map(
-        (name) => `Windows/System32/drivers/${name}.sys`,
-      ),
-    ],
-  },
+  '7': vistaOrLater(['msahci', 'iaStorV']),
+  '10': vistaOrLater(['storahci', 'stornvme', 'iaStorV']),
 };
+
+function vistaOrLater(drivers: readonly string[]) {
+  return {
+    systemDir: 'Windows',
+    system32: 'System32',
+    users: 'Users',
+    files: [
+      'Program Files/readme.txt',
+      'ProgramData/readme.txt',
+      'Windows/System32/WindowsPowerShell/v1.0/powershell.exe',
+      ...driverFiles('Windows/System32', [...IDE_DRIVERS, ...drivers]),
+    ],
+  };
+}
+
+function driverFiles(system32: string, names: readonly string[]): string[] {
+  return names.map((name) => `${system32}/drivers/${name}.sys`);
+}
 
 async function put(dir: string, path: string, bytes: Buffer): Promise<void> {
   const host = join(dir, path);
