@@ -2,23 +2,13 @@ import { expect, test } from 'vitest';
 import { pciIds } from '../machine-facts.ts';
 import { chooseDriver } from './driver-injection.ts';
 import { matchDrivers, readDriverLibrary } from './driver-library.ts';
-import { offer, sampleDriver, sampleInf } from './testdata/drivers/driver-samples.ts';
+import { offer, sampleDriver, sampleInf, WINDOWS_10 } from './testdata/drivers/driver-samples.ts';
 import type { WindowsFacts } from './windows-system.ts';
 
 const WINDOWS_7: WindowsFacts = {
-  systemDir: 'Windows',
-  systemDrive: 'C:',
+  ...WINDOWS_10,
   release: { major: 6, minor: 1, build: 7601 },
   productName: 'Windows 7 Professional',
-  architecture: 'amd64',
-  controlSets: ['ControlSet001'],
-  sysprepped: false,
-  hasPowerShell: true,
-};
-const WINDOWS_10: WindowsFacts = {
-  ...WINDOWS_7,
-  release: { major: 10, minor: 0, build: 19045 },
-  productName: 'Windows 10 Pro',
 };
 const VIRTIO = pciIds({
   address: '0000:00:04.0',

@@ -1,13 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { type InfModel, type InfSystem, platformSection, readInfDriver } from './inf-driver.ts';
 import { parseInf } from './inf-file.ts';
-import { sampleInf } from './testdata/drivers/driver-samples.ts';
+import { sampleInf, WINDOWS_10 } from './testdata/drivers/driver-samples.ts';
 
-const WINDOWS_10: InfSystem = {
-  architecture: 'amd64',
-  release: { major: 10, minor: 0, build: 19045 },
-  productName: 'Windows 10 Pro',
-};
 const WINDOWS_7_32: InfSystem = {
   architecture: 'x86',
   release: { major: 6, minor: 1, build: 7601 },

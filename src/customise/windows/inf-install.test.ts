@@ -2,19 +2,12 @@ import { describe, expect, test } from 'vitest';
 import { TdError } from '../../lib/errors.ts';
 import { Hive } from '../registry-hive/hive.ts';
 import { dword, text, texts } from '../registry-hive/value-data.ts';
-import type { InfSystem } from './inf-driver.ts';
 import { type Inf, parseInf } from './inf-file.ts';
 import { readInstallation } from './inf-install.ts';
 import { findPackageFile, offeredFiles, packageFiles } from './inf-package.ts';
 import { applyAddReg, readAddReg } from './inf-registry.ts';
-import { sampleInf } from './testdata/drivers/driver-samples.ts';
+import { sampleInf, WINDOWS_10 } from './testdata/drivers/driver-samples.ts';
 import { readValue } from './testdata/phony-windows.ts';
-
-const WINDOWS_10: InfSystem = {
-  architecture: 'amd64',
-  release: { major: 10, minor: 0, build: 19045 },
-  productName: 'Windows 10 Pro',
-};
 
 function sample(name: string): Inf {
   return parseInf(sampleInf(name), `${name}.inf`);

@@ -35,7 +35,8 @@ const FUNCTION_DRIVER_FLAG = 0x2;
 const KERNEL_DRIVER = 1;
 const DEMAND_START = 3;
 const NORMAL_ERROR = 1;
-const FILE_NAME = /^(?!\.{1,2}$)[^<>:"/\\|?*\x00-\x1f]{1,200}$/;
+/** What Windows takes as the name of one file or folder. */
+export const FILE_NAME = /^(?!\.{1,2}$)[^<>:"/\\|?*\x00-\x1f]{1,200}$/;
 const KEY_NAME = /^[^/\\\x00-\x1f]{1,200}$/;
 
 /**

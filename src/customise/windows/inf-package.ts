@@ -2,6 +2,7 @@ import { TdError } from '../../lib/errors.ts';
 import type { OfferedFile } from '../../schema/customisation.ts';
 import type { InfSystem } from './inf-driver.ts';
 import { type Inf, infSection, infValues } from './inf-file.ts';
+import { FILE_NAME } from './inf-install.ts';
 
 /** A file of a driver package, and where it lies below the folder of its setup information file. */
 export interface PackageFile {
@@ -68,10 +69,10 @@ function folderOf(infPath: string): string {
   return infPath.slice(0, infPath.lastIndexOf('/') + 1);
 }
 
-/** With slashes, below its folder; undefined for one that leaves it. */
+/** With slashes, below its folder; undefined for one that leaves it or that Windows would not take. */
 function cleanPath(path: string): string | undefined {
   const parts = path.split(/[\\/]/).filter((part) => part !== '' && part !== '.');
-  return parts.length === 0 || parts.includes('..') ? undefined : parts.join('/');
+  return parts.length > 0 && parts.every((part) => FILE_NAME.test(part)) ? parts.join('/') : undefined;
 }
 
 function sourceSections(inf: Inf, { architecture }: InfSystem, name = 'SourceDisksFiles'): string[] {

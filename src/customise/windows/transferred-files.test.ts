@@ -1,22 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import type { Customisation } from '../../schema/customisation.ts';
 import { applyEdits } from '../edit.ts';
-import { offer } from './testdata/drivers/driver-samples.ts';
+import { offer, WINDOWS_10 } from './testdata/drivers/driver-samples.ts';
 import { openPhonyWindows } from './testdata/phony-windows.ts';
 import { transferEdit, transferredPrograms } from './transferred-files.ts';
 import { destinationFolder } from './transferred-files-destination.ts';
 import type { WindowsFacts } from './windows-system.ts';
 
-const WINDOWS_10: WindowsFacts = {
-  systemDir: 'Windows',
-  systemDrive: 'C:',
-  release: { major: 10, minor: 0, build: 19045 },
-  productName: 'Windows 10 Pro',
-  architecture: 'amd64',
-  controlSets: ['ControlSet001'],
-  sysprepped: false,
-  hasPowerShell: true,
-};
 const XP: WindowsFacts = {
   ...WINDOWS_10,
   systemDir: 'WINDOWS',

@@ -9,6 +9,17 @@ export function sampleInf(name: string): Buffer {
   return readFileSync(new URL(`${name}.inf`, import.meta.url));
 }
 
+export const WINDOWS_10: WindowsFacts = {
+  systemDir: 'Windows',
+  systemDrive: 'C:',
+  release: { major: 10, minor: 0, build: 19045 },
+  productName: 'Windows 10 Pro',
+  architecture: 'amd64',
+  controlSets: ['ControlSet001'],
+  sysprepped: false,
+  hasPowerShell: true,
+};
+
 const MACHINES = { x86: 0x014c, amd64: 0x8664, arm64: 0xaa64 };
 
 export interface SampleDriverOptions {
