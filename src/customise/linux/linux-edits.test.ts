@@ -116,7 +116,7 @@ describe('linuxEdits', () => {
       'useradd|-m|-s|/bin/bash|-c||--|-bob b',
       'chpasswd',
       'useradd|-m|-s|/bin/bash|-c||--|guest',
-      'setfiles|-F|/etc/selinux/targeted/contexts/files/file_contexts|/etc|/var/lib|/opt/totaldeploy',
+      'setfiles|-F|/etc/selinux/targeted/contexts/files/file_contexts|/etc|/var/lib|/opt/totaldeploy/setup.sh|/srv/in/docs',
     ]);
     const inputs = calls.filter(({ line }) => line === 'chpasswd').map(({ input }) => input);
     expect(inputs).toEqual([`anna:${SECRETS[0]}\n`, `-bob b:${SECRETS[1]}\n`]);

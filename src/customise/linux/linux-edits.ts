@@ -41,7 +41,7 @@ export function linuxEdits(
     ...drivers.map(({ name }) => driverEdit(name)),
     firstStartEdit,
     // Last, for it labels what the others made.
-    ...selinuxEdits(facts),
+    ...selinuxEdits(customisation, facts),
   ];
 }
 

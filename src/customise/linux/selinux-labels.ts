@@ -1,14 +1,15 @@
+import type { Customisation } from '../../schema/customisation.ts';
 import type { Edit } from '../edit.ts';
 import { assignmentOf, configText } from './config-text.ts';
 import type { LinuxFacts } from './linux-facts.ts';
 import type { LinuxSystem } from './linux-system.ts';
-import { DEFAULT_FOLDER } from './transferred-files.ts';
+import { transferredPath } from './transferred-files.ts';
 
-const LABELLED = ['/etc', '/home', '/root', '/var/lib', '/var/spool/mail', DEFAULT_FOLDER];
+const LABELLED = ['/etc', '/home', '/root', '/var/lib', '/var/spool/mail'];
 const LABEL_TIMEOUT_MS = 10 * 60_000;
 
 /** Files made where SELinux does not run have no label, and an enforcing system would refuse to log anyone on. */
-export function selinuxEdits(facts: LinuxFacts): Edit<LinuxSystem>[] {
+export function selinuxEdits({ files }: Customisation, facts: LinuxFacts): Edit<LinuxSystem>[] {
   if (!facts.selinux) return [];
   return [
     {
@@ -18,7 +19,8 @@ export function selinuxEdits(facts: LinuxFacts): Edit<LinuxSystem>[] {
         const policy = assignmentOf(config, 'SELINUXTYPE') ?? 'targeted';
         const contexts = `/etc/selinux/${policy}/contexts/files/file_contexts`;
         const paths: string[] = [];
-        for (const path of LABELLED) if (await root.exists(path)) paths.push(path);
+        for (const path of [...LABELLED, ...files.map(transferredPath)])
+          if (await root.exists(path)) paths.push(path);
         try {
           await runInside('setfiles', ['-F', contexts, ...paths], { timeoutMs: LABEL_TIMEOUT_MS });
         } catch {

@@ -4,7 +4,7 @@ import type { Edit } from '../edit.ts';
 import type { LinuxSystem } from './linux-system.ts';
 import { splitWords } from './shell-words.ts';
 
-export const DEFAULT_FOLDER = '/opt/totaldeploy';
+const DEFAULT_FOLDER = '/opt/totaldeploy';
 
 type Transfer = Customisation['files'][number];
 type Application = Customisation['applications'][number];
@@ -13,9 +13,19 @@ export function fileEdits({ files, applications }: Customisation): Edit<LinuxSys
   return [...files.map(transferEdit), ...applications.map(applicationEdit)];
 }
 
+/** Where the file or folder itself comes to lie. */
+export function transferredPath(transfer: Transfer): string {
+  return `${folderOf(transfer)}/${transfer.name}`;
+}
+
+function folderOf({ destination }: Transfer): string {
+  return (destination || DEFAULT_FOLDER).replace(/\/+$/, '');
+}
+
 function transferEdit(transfer: Transfer): Edit<LinuxSystem> {
   const { name, isFolder, entries, execute } = transfer;
-  const folder = (transfer.destination || DEFAULT_FOLDER).replace(/\/+$/, '');
+  const folder = folderOf(transfer);
+  const own = transferredPath(transfer);
   const what = isFolder ? `the folder "${name}" (${entries.length} files)` : `"${name}"`;
   return {
     text: `Put ${what} into ${folder || '/'}${execute ? ' and run it at the first start' : ''}`,
@@ -26,12 +36,11 @@ function transferEdit(transfer: Transfer): Edit<LinuxSystem> {
       if (execute && isFolder) throw new TdError('invalid', `Cannot run "${name}": it is a folder`);
       const words = execute ? splitWords(transfer.arguments) : [];
       for (const entry of entries) {
-        const path = `${folder}/${isFolder ? `${name}/` : ''}${entry.path}`;
+        const path = isFolder ? `${own}/${entry.path}` : own;
         const mode = execute ? 0o755 : 0o644;
         await root.write(path, openFile(entry), { mode, uid: 0, gid: 0 });
       }
-      if (execute)
-        firstStart.push({ name: `run ${folder}/${name}`, command: [`${folder}/${name}`, ...words] });
+      if (execute) firstStart.push({ name: `run ${own}`, command: [own, ...words] });
       return undefined;
     },
   };
