@@ -48,6 +48,8 @@ iproute2              : network namespaces of the tests
 nftables              : packet loss in the tests
 tcpdump               : packet captures of failed tests
 samba                 : a real SMB server to test with
+nfs-ganesha           : a real NFS server to test with
+nfs-ganesha-vfs       : its access to folders
 tmux                  : a real terminal for the tests of the screens
 python3-minimal       : an independent reader of the image format
 chromium              : the web view and the report in a real browser

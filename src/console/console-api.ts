@@ -1,3 +1,4 @@
+import type { MountablePartition } from '../disk/mountable-partitions.ts';
 import type { ExportKind } from '../media/export.ts';
 import type { AfterAction } from '../schema/after-action.ts';
 import type { DiskLayout } from '../schema/disk-layout.ts';
@@ -256,6 +257,8 @@ export interface ConsoleCalls {
   'storage.add': { params: NewStorage; result: StoragePlace };
   'storage.remove': { params: { id: string }; result: null };
   'storage.default': { params: { id: string }; result: null };
+  /** Partitions of the console's computer that can become such a place. */
+  'storage.devices': { params: object; result: MountablePartition[] };
   /** Folders and files of the console's computer, for browse dialogs. */
   browse: { params: { path: string; suffix?: string }; result: Folder };
 

@@ -54,7 +54,7 @@ const newIdentity = () => openIdentity(join(dir, 'identity'), { name: 'test' });
 describe('a USB disk as a place for images', () => {
   it('is mounted, holds images, comes back after a restart and a kill, and is let go', async () => {
     const device = await loopDevice('disk', 64 * MIB);
-    await run('mkfs.ext4', ['-q', device]);
+    await run('mkfs.ext4', ['-q', '-L', 'My images', device]);
     const images = join(dir, 'images');
     await mkdir(images);
     const secrets = new Secrets(await newIdentity());
@@ -72,7 +72,13 @@ describe('a USB disk as a place for images', () => {
     };
     const first = await start();
     const place = await first.storages.add({ kind: 'usb', source: device, makeDefault: true });
-    expect(place).toMatchObject({ kind: 'usb', writable: true, isDefault: true, problem: '' });
+    expect(place).toMatchObject({
+      id: 'my-images',
+      kind: 'usb',
+      writable: true,
+      isDefault: true,
+      problem: '',
+    });
     expect(first.library.dir).toBe(place.path);
     await writeImage(first.library.pathOf('office'));
     expect(await readFile(join(dir, 'storages.json'), 'utf8')).toMatch(/"uuid": "[0-9a-f-]{36}"/);

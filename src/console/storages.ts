@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { listMounts } from '../disk/mounts.ts';
 import {
   deviceOfUuid,
-  filesystemUuid,
+  filesystemTag,
   type MountedShare,
   mountShare,
   type ShareRequest,
@@ -185,9 +185,11 @@ export class Storages implements AsyncDisposable {
         `Cannot add "${source}": there are ${PLACES_MAX} places; remove one first`,
       );
     }
+    const tag = async (name: 'UUID' | 'LABEL') =>
+      request.kind === 'usb' ? await filesystemTag(source, name) : '';
     const place: Place = {
-      ...{ id: this.#newId(label), kind: request.kind, source, user, domain },
-      uuid: request.kind === 'usb' ? await filesystemUuid(source) : '',
+      ...{ id: this.#newId((await tag('LABEL')) || label), kind: request.kind, source, user, domain },
+      uuid: await tag('UUID'),
       password: this.#options.secrets.seal(password),
       writable: false,
       problem: '',

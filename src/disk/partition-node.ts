@@ -18,8 +18,22 @@ export async function openPartitionNode(device: BlockDevice, partition: Partitio
   if (partition.startBytes === 0 && partition.sizeBytes === device.sizeBytes) return keptNode(device.path);
   const known = await kernelNode(device, partition);
   if (known !== undefined) return keptNode(known);
-  const args = ['--find', '--show', '--read-only', '--offset', String(partition.startBytes)];
-  args.push('--sizelimit', String(partition.sizeBytes), '--sector-size', String(device.logicalSectorBytes));
+  return await loopOverPartition(device, partition, { readOnly: true });
+}
+
+/**
+ * A loop device over a partition's bytes, whether or not the disk has its partition table yet. Needs root; what was
+ * written is on the disk when it is disposed of.
+ *
+ * @throws TdError `tool-failed`.
+ */
+export async function loopOverPartition(
+  device: Pick<BlockDevice, 'path' | 'logicalSectorBytes'>,
+  { startBytes, sizeBytes }: Pick<Partition, 'startBytes' | 'sizeBytes'>,
+  { readOnly }: { readOnly: boolean },
+): Promise<PartitionNode> {
+  const args = ['--find', '--show', ...(readOnly ? ['--read-only'] : []), '--offset', String(startBytes)];
+  args.push('--sizelimit', String(sizeBytes), '--sector-size', String(device.logicalSectorBytes));
   const path = (await run('losetup', [...args, device.path])).stdout.trim();
   if (!path.startsWith('/dev/'))
     throw new TdError('tool-failed', `losetup gave no device for "${device.path}"`);

@@ -130,9 +130,13 @@ async function mountBy(
   throw new TdError('tool-failed', said === '' ? `${program} ended with ${code}` : said);
 }
 
-/** The UUID of what a partition holds, by which it is found again under another name; empty when it has none. */
-export async function filesystemUuid(device: string, runProgram: typeof run = run): Promise<string> {
-  const args = ['-p', '-o', 'value', '-s', 'UUID', device];
+/** What `blkid` finds on a partition, such as the UUID by which it is found again under another name; empty when it has none. */
+export async function filesystemTag(
+  device: string,
+  tag: 'UUID' | 'LABEL' | 'TYPE' | 'PTTYPE',
+  runProgram: typeof run = run,
+): Promise<string> {
+  const args = ['-p', '-o', 'value', '-s', tag, device];
   const found = await runProgram('blkid', args, { okCodes: [0, 2, 4, 8], timeoutMs: PROBE_MS_MAX });
   return found.stdout.trim();
 }
@@ -147,15 +151,10 @@ export async function deviceOfUuid(uuid: string, runProgram: typeof run = run): 
 
 /** What `mount -t` is told: it would take NTFS for a filesystem that kernels no longer have. */
 async function filesystemOf(device: string, runProgram: typeof run): Promise<string> {
-  const probe = (tag: string) =>
-    runProgram('blkid', ['-p', '-o', 'value', '-s', tag, device], {
-      okCodes: [0, 2, 4, 8],
-      timeoutMs: PROBE_MS_MAX,
-    });
-  const type = (await probe('TYPE')).stdout.trim();
+  const type = await filesystemTag(device, 'TYPE', runProgram);
   if (type === 'ntfs') return 'ntfs3';
   if (type !== '') return type;
-  const isDivided = (await probe('PTTYPE')).stdout.trim() !== '';
+  const isDivided = (await filesystemTag(device, 'PTTYPE', runProgram)) !== '';
   throw new TdError(
     'invalid',
     isDivided

@@ -1,3 +1,8 @@
+import {
+  describePartition,
+  type MountablePartition,
+  mountablePartitions,
+} from '../../disk/mountable-partitions.ts';
 import { formatBytes } from '../../lib/progress.ts';
 import { BrowsePage } from '../../lib/tui/browse-page.ts';
 import { type Choice, ChoiceField } from '../../lib/tui/choice-field.ts';
@@ -6,22 +11,9 @@ import { Form } from '../../lib/tui/form.ts';
 import { Note } from '../../lib/tui/note-field.ts';
 import type { KeyPress, PageKey } from '../../lib/tui/page.ts';
 import { PasswordField, TextField } from '../../lib/tui/text-field.ts';
-import type { Partition } from '../../schema/disk-layout.ts';
-import type { MachineDisk } from '../../schema/machine.ts';
 import type { BackupDraft, DestinationKind } from './backup-draft.ts';
 import { type BackupContext, FormStepView } from './step-view.ts';
 
-const MOUNTABLE: readonly string[] = [
-  'ext2',
-  'ext3',
-  'ext4',
-  'ntfs',
-  'fat32',
-  'exfat',
-  'xfs',
-  'btrfs',
-  'f2fs',
-];
 const KINDS: readonly Choice<DestinationKind>[] = [
   { value: 'console', label: 'Console' },
   { value: 'disk', label: 'Another disk or USB disk of this computer' },
@@ -168,7 +160,8 @@ export class DestinationStep extends FormStepView {
       for (const disk of await parts.disks()) {
         if (disk.name === draft.disk || disk.readOnly) continue;
         const contents = await parts.contents(disk).catch(() => undefined);
-        found.push(...(contents?.layout.partitions ?? []).flatMap((one) => deviceChoice(disk, one)));
+        if (contents !== undefined)
+          found.push(...mountablePartitions(disk, contents.layout).map(deviceChoice));
       }
       this.#deviceNote.text =
         found.length > 0 ? '' : 'No other disk with a usable file system: plug one in and press F5.';
@@ -238,16 +231,7 @@ export class DestinationStep extends FormStepView {
   }
 }
 
-function deviceChoice(disk: MachineDisk, partition: Partition): Choice<string>[] {
-  const { filesystem, number, sizeBytes } = partition;
-  if (!MOUNTABLE.includes(filesystem.kind)) return [];
-  const separator = /\d$/.test(disk.name) ? 'p' : '';
-  const facts = [filesystem.label, filesystem.kind, formatBytes(sizeBytes), `on ${disk.model || disk.bus}`];
-  return [
-    {
-      value: `/dev/${disk.name.replaceAll('!', '/')}${separator}${number}`,
-      label: `${disk.name}${separator}${number}`,
-      hint: facts.filter((fact) => fact !== '').join('  '),
-    },
-  ];
+function deviceChoice(partition: MountablePartition): Choice<string> {
+  const { device } = partition;
+  return { value: device, label: device.slice('/dev/'.length), hint: describePartition(partition) };
 }

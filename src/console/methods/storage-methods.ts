@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { browseFolder } from '../browse.ts';
 import { checked } from '../checked-params.ts';
+import { listLocalDevices } from '../local-devices.ts';
 import type { RpcMethods } from '../rpc-server.ts';
 import type { Storages } from '../storages.ts';
 
@@ -23,6 +24,7 @@ export function storageMethods({ storages }: { storages: Storages }): RpcMethods
     'storage.add': async ({ params }) => storages.add(checked(newStorage, params)),
     'storage.remove': async ({ params }) => storages.remove(checked(placeId, params).id),
     'storage.default': async ({ params }) => storages.setDefault(checked(placeId, params).id),
+    'storage.devices': async () => listLocalDevices(),
     browse: async ({ params }) => {
       const { path, suffix } = checked(browseParams, params);
       const folder = await browseFolder(path, suffix === undefined ? {} : { suffix });

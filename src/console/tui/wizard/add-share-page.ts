@@ -1,8 +1,11 @@
-import { ChoiceField } from '../../../lib/tui/choice-field.ts';
+import { describePartition } from '../../../disk/mountable-partitions.ts';
+import { type Choice, ChoiceField } from '../../../lib/tui/choice-field.ts';
 import { Form } from '../../../lib/tui/form.ts';
 import { FormPage } from '../../../lib/tui/form-page.ts';
+import type { PageHost } from '../../../lib/tui/page.ts';
 import { PasswordField, TextField } from '../../../lib/tui/text-field.ts';
 import type { ConsoleApi, StoragePlace } from '../../console-api.ts';
+import { WhileShown } from '../tools/while-shown.ts';
 
 type ShareKind = Exclude<StoragePlace['kind'], 'folder'>;
 
@@ -12,9 +15,14 @@ const SOURCE_HINTS: Record<ShareKind, string> = {
   usb: 'the partition, e.g. /dev/sdb1',
 };
 
+const LOOK_INTERVAL_MS = 2000;
+
 /** Where images are besides the console's own disk: a share with user name and password, or a USB disk. */
 export class AddSharePage extends FormPage<StoragePlace> {
+  readonly #shown: WhileShown;
+
   constructor(api: ConsoleApi) {
+    const devices: Choice<string>[] = [];
     const kind = new ChoiceField<ShareKind>({
       ...{ name: 'kind', label: 'Kind', value: 'smb' },
       choices: [
@@ -27,6 +35,13 @@ export class AddSharePage extends FormPage<StoragePlace> {
       ...{ name: 'source', label: 'Share or disk' },
       check: (value) => (value.trim() === '' ? SOURCE_HINTS[kind.value] : ''),
     });
+    const found = new ChoiceField<string>({
+      ...{ name: 'devices', label: 'Found', value: '', choices: devices },
+      hidden: () => kind.value !== 'usb' || devices.length === 0,
+      onChange: (device) => {
+        source.value = device;
+      },
+    });
     const hidden = () => kind.value !== 'smb';
     const user = new TextField({ name: 'user', label: 'User name', max: 256, hidden });
     const password = new PasswordField({ name: 'password', label: 'Password', max: 256, hidden });
@@ -34,7 +49,7 @@ export class AddSharePage extends FormPage<StoragePlace> {
     super({
       title: 'Add a share with images',
       helpTopic: 'wizard-image',
-      form: new Form({ fields: [kind, source, user, password, domain] }),
+      form: new Form({ fields: [kind, found, source, user, password, domain] }),
       actions: [
         {
           key: 'F2',
@@ -49,5 +64,21 @@ export class AddSharePage extends FormPage<StoragePlace> {
         },
       ],
     });
+    this.#shown = new WhileShown(LOOK_INTERVAL_MS, async () => {
+      if (kind.value !== 'usb') return;
+      const partitions = await api.call('storage.devices', {});
+      const choices = partitions.map((one) => ({
+        ...{ value: one.device, label: one.device, hint: describePartition(one) },
+      }));
+      devices.splice(0, devices.length, ...choices);
+    });
+  }
+
+  onShown(host: PageHost<StoragePlace>): void {
+    this.#shown.start(host);
+  }
+
+  onHidden(): void {
+    this.#shown.stop();
   }
 }

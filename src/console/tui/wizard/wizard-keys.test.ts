@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { TdError } from '../../../lib/errors.ts';
 import { type Template, templateSchema } from '../../../schema/template.ts';
 import type { FakeConsole } from '../testdata/fake-console.ts';
@@ -299,6 +299,19 @@ describe('lists and shares', () => {
     ]);
     expect(driver.screen()).toContain('2 of 13');
     expect(called(console, 'images')).toHaveLength(3);
+  });
+
+  test('a USB disk is chosen from those that are plugged in', async () => {
+    const device = { device: '/dev/sdb1', kind: 'ext4', label: 'IMAGES', sizeBytes: 500e9, disk: 'Elements' };
+    const console = wizardConsole({
+      answers: { 'storage.devices': () => [device], 'storage.add': () => ({ id: 'IMAGES' }) },
+    });
+    await reach(2, console);
+    await driver.press('f5', 'down', 'down', 'space');
+    await vi.waitFor(() => expect(driver.screen()).toContain('/dev/sdb1'), 5000);
+    expect(driver.screen()).toContain('IMAGES, ext4, 500 GB, on Elements');
+    await driver.press('tab', 'space', 'f2');
+    expect(called(console, 'storage.add')).toEqual([{ kind: 'usb', source: '/dev/sdb1' }]);
   });
 
   test('an image file is chosen by browsing', async () => {
