@@ -5,6 +5,7 @@ import { dword, text } from '../registry-hive/value-data.ts';
 import { type FirstStart, isEmptyFirstStart } from './first-start.ts';
 import { FIRST_START_COMMAND, firstStartFiles } from './first-start-files.ts';
 import { networkText } from './network-settings.ts';
+import { writeSecretFiles } from './secret-files.ts';
 import { valueNumber, valueText } from './windows-facts.ts';
 import type { WindowsSystem } from './windows-system.ts';
 
@@ -15,16 +16,11 @@ const SETUP_THEN_LOGON = 2;
 export function firstStartEdit(firstStart: FirstStart): Edit<WindowsSystem> {
   return {
     text: firstStartText(firstStart),
-    async apply({ hives, facts, root }) {
+    async apply(system) {
+      const { hives, facts } = system;
       if (isEmptyFirstStart(firstStart)) return 'there is nothing to do then';
       enterInSetup(await hives.open('SYSTEM'), FIRST_START_COMMAND);
-      const files = firstStartFiles(firstStart, { facts, startedBy: 'setup' });
-      try {
-        for (const { path, data } of files) await root.write(path, data, { mode: 0o600 });
-      } catch (error) {
-        for (const { path } of files) await root.remove(path);
-        throw error;
-      }
+      await writeSecretFiles(system, firstStartFiles(firstStart, { facts, startedBy: 'setup' }));
       return undefined;
     },
   };
@@ -34,7 +30,7 @@ export function firstStartEdit(firstStart: FirstStart): Edit<WindowsSystem> {
 export function firstStartText({ users, domain, network, programs }: FirstStart): string {
   const steps = [
     ...users.map(({ name }) => `make the user "${name}"`),
-    ...(network === undefined ? [] : [lowerFirst(networkText(network.settings))]),
+    ...(network === undefined ? [] : [networkText(network.settings, { inSentence: true })]),
     ...(domain === undefined ? [] : [`join the domain ${domain.name}`]),
     ...programs.map(({ path }) => `run "${path}"`),
   ];
@@ -56,8 +52,4 @@ function enterInSetup(system: Hive, commandLine: string): void {
   const setup = system.root.ensure('Setup');
   setup.set('CmdLine', text(commandLine));
   setup.set('SetupType', dword(SETUP_THEN_LOGON));
-}
-
-function lowerFirst(words: string): string {
-  return words.charAt(0).toLowerCase() + words.slice(1);
 }

@@ -129,8 +129,10 @@ export class HiveSet {
    * hold the password hashes. Until it is flushed and read again, the backup is there.
    */
   async #overwrite(path: string, bytes: Buffer): Promise<void> {
+    const host = await this.#root.resolve(path);
+    this.#root.written.add(host);
     {
-      await using file = await open(await this.#root.resolve(path), 'r+');
+      await using file = await open(host, 'r+');
       await file.writeFile(bytes);
       await file.truncate(bytes.length);
       await file.sync();

@@ -28,12 +28,14 @@ export function networkEdits(network: Network, machine: { macs: readonly string[
   return edits;
 }
 
-/** What it becomes, in words. */
-export function networkText(network: NewNetwork): string {
-  const dns = network.dnsServers.length > 0 ? `, DNS ${network.dnsServers.join(', ')}` : '';
-  if (network.kind === 'dhcp') return `Get the address by DHCP${dns}`;
+/** What it becomes, as an order. */
+export function networkText(network: NewNetwork, options: { inSentence?: boolean } = {}): string {
+  const { kind, dnsServers } = network;
+  const dns = dnsServers.length > 0 ? `, DNS ${dnsServers.join(', ')}` : '';
+  const [get, use] = options.inSentence ? ['get', 'use'] : ['Get', 'Use'];
+  if (kind === 'dhcp') return `${get} the address by DHCP${dns}`;
   const gateway = network.gateway === '' ? 'no gateway' : `gateway ${network.gateway}`;
-  return `Use the address ${network.address}/${network.prefixLength}, ${gateway}${dns}`;
+  return `${use} the address ${network.address}/${network.prefixLength}, ${gateway}${dns}`;
 }
 
 function dnsSuffixEdit(suffix: string): Edit<WindowsSystem> {

@@ -109,6 +109,54 @@ describe.each(['7', '10'] as const)('a customisation of Windows %s', (release) =
   });
 });
 
+describe('a customisation of a generalised Windows', () => {
+  const PANTHER = 'Windows/Panther/unattend.xml';
+  const FIRST = 'Windows/Panther/Unattend/unattend.xml';
+  const OWN =
+    '<unattend xmlns="urn:schemas-microsoft-com:unattend"><settings pass="oobeSystem">' +
+    '<component name="Microsoft-Windows-Shell-Setup" processorArchitecture="amd64"><TimeZone>UTC</TimeZone>' +
+    '</component></settings></unattend>';
+
+  async function generalised() {
+    const phony = await openPhonyWindows({ release: '10', sysprepped: true, openFile });
+    const { windows } = phony;
+    await windows.root.write(PANTHER, '<unattend xmlns="urn:schemas-microsoft-com:unattend"/>');
+    await windows.root.write(FIRST, OWN);
+    const edits = windowsEdits({ ...CUSTOMISATION, sid: 'new' }, windows.facts, MACHINE);
+    const results = await applyEdits(edits, windows);
+    return { phony, windows, edits, results };
+  }
+
+  it('gives the answers to its Setup, beside what its answer file already says', async () => {
+    const { phony, windows, results } = await generalised();
+    await using _ = phony;
+    expect(results.filter(({ result }) => result !== 'done')).toMatchObject([
+      { result: 'skipped', reason: expect.stringContaining('sysprep') },
+    ]);
+    const xml = await windows.root.readText(PANTHER);
+    for (const part of ['UTC', 'LAB-07', 'corp.example', '10.1.2.3/24', 'firststart.cmd']) {
+      expect(xml).toContain(part);
+    }
+    expect(await windows.root.exists(FIRST)).toBe(false);
+    expect(await phony.read('SYSTEM', 'Setup!CmdLine')).toBe('oobe\\windeploy.exe');
+    const settings = await windows.root.readText('Windows/TotalDeploy/settings.json');
+    expect(settings).toContain('serial-secret');
+    expect(settings).not.toContain('domain-secret');
+  });
+
+  it('tells no secret, and takes all back when the registry cannot be written', async () => {
+    const { phony, windows, edits, results } = await generalised();
+    await using _ = phony;
+    const told = JSON.stringify([edits.map(({ text }) => text), results]);
+    for (const secret of SECRETS) expect(told).not.toContain(secret);
+    await mkdir(join(phony.dir, 'Windows/System32/config/SYSTEM.td-bak'));
+    await expect(saveWindows(windows)).rejects.toThrow('SYSTEM.td-bak');
+    expect(await windows.root.readText(FIRST)).toBe(OWN);
+    expect(await windows.root.readText(PANTHER)).not.toContain('LAB-07');
+    expect(await windows.root.exists('Windows/TotalDeploy/settings.json')).toBe(false);
+  });
+});
+
 describe('a customisation', () => {
   it('leaves the registry as it was when an edit fails half-way, and goes on with the next', async () => {
     await using phony = await openPhonyWindows({ release: '7', openFile });

@@ -1,6 +1,7 @@
 import type { Customisation } from '../../schema/customisation.ts';
 import type { Edit } from '../edit.ts';
 import type { MachineFacts } from '../machine-facts.ts';
+import { answerFileEdit } from './answer-file-edit.ts';
 import { computerNameEdit } from './computer-name.ts';
 import { driverEdits } from './driver-edits.ts';
 import { type FirstStart, type FirstStartDomain, isEmptyFirstStart } from './first-start.ts';
@@ -19,13 +20,12 @@ export function windowsEdits(
   machine: MachineFacts,
 ): Edit<WindowsSystem>[] {
   const firstStart = planFirstStart(customisation, facts, machine);
-  const hasFirstStart = !isEmptyFirstStart(firstStart) || customisation.drivers.length > 0;
   const edits = [
     ...inboxDriverEdits(machine),
     ...driverEdits(customisation, machine, { firstStart }),
-    ...registryEdits(customisation, machine),
+    ...(facts.sysprepped ? [] : registryEdits(customisation, machine)),
     ...customisation.files.map((transfer) => transferEdit(transfer, facts)),
-    ...(hasFirstStart ? [firstStartEdit(firstStart)] : []),
+    ...startEdits(customisation, { firstStart, facts }),
     // Last: it opens every user's registry, and each edit takes a snapshot of all that are open.
     ...sidEdits(customisation, facts),
   ];
@@ -41,6 +41,19 @@ function registryEdits(
     ...(membership.kind === 'workgroup' ? [workgroupEdit(membership.name)] : []),
     ...networkEdits(network, machine),
   ];
+}
+
+/** What the next start does: a generalised system by its own Setup, any other by our script. */
+function startEdits(
+  { computerName, membership, drivers }: Customisation,
+  { firstStart, facts }: { firstStart: FirstStart; facts: WindowsFacts },
+): Edit<WindowsSystem>[] {
+  const hasFirstStart = !isEmptyFirstStart(firstStart) || drivers.length > 0;
+  if (!facts.sysprepped) return hasFirstStart ? [firstStartEdit(firstStart)] : [];
+  if (!hasFirstStart && computerName === undefined && membership.kind === 'keep') return [];
+  const { users, network, programs, driverFolders } = firstStart;
+  const answers = { membership, users, ...(network && { network }), ...(computerName && { computerName }) };
+  return [answerFileEdit(answers, { firstStart: { users: [], programs, driverFolders } })];
 }
 
 function planFirstStart(

@@ -1,7 +1,6 @@
 import { TdError } from '../../lib/errors.ts';
 import type { OpenFile } from '../file-source.ts';
 import { SystemRoot } from '../system-root.ts';
-import { FIRST_START_FOLDER } from './first-start-files.ts';
 import { HiveSet } from './hive-set.ts';
 import { registryRefusal, releaseRefusal, volumeRefusal } from './refusals.ts';
 import { findSystemDir, readWindowsFacts } from './windows-facts.ts';
@@ -28,19 +27,19 @@ export async function openWindows(
   refuse(await registryRefusal(hives));
   const facts = await readWindowsFacts(root, { systemDir, hives });
   refuse(releaseRefusal(facts));
-  return { root, hives, facts, openFile: options.openFile };
+  return { root, hives, facts, openFile: options.openFile, undo: [] };
 }
 
 /**
- * Writes the edited registry. When that fails the volume's hives are what they were, and what would run at the first
- * start is taken away with its secrets. `hives.commit()` ends the matter.
+ * Writes the edited registry. When that fails the volume's hives are what they were, and the files that hold secrets
+ * are taken away again. `hives.commit()` ends the matter.
  */
-export async function saveWindows({ root, hives, facts }: WindowsSystem): Promise<void> {
+export async function saveWindows({ hives, undo }: WindowsSystem): Promise<void> {
   try {
     await hives.save();
   } catch (error) {
     await hives.discard();
-    await root.remove(`${facts.systemDir}/${FIRST_START_FOLDER}`);
+    for (const takeBack of undo) await takeBack();
     throw error;
   }
 }

@@ -27,6 +27,8 @@ export interface WindowsSystem {
   hives: HiveSet;
   facts: WindowsFacts;
   openFile: OpenFile;
+  /** Takes back files with secrets, for when the registry that starts their use cannot be written. */
+  undo: (() => Promise<void>)[];
   /** Set once the registry has a new SID; files and permissions follow when the hives are written. */
   sidChange?: SidChange;
 }
