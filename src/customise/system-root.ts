@@ -18,7 +18,7 @@ import { errnoOf, TdError } from '../lib/errors.ts';
 
 const MIB = 1024 * 1024;
 const READ_BYTES_MAX = 64 * MIB;
-const TEXT_BYTES_MAX = 4 * MIB;
+const TEXT_BYTES_MAX = 16 * MIB;
 /** As the kernel's own limit (path_resolution(7)). */
 const LINKS_MAX = 40;
 const NEW_FILE_MODE = 0o644;
@@ -39,6 +39,8 @@ export interface WriteOptions {
  */
 export class SystemRoot {
   readonly dir: string;
+  /** Outside paths of files that got new content, to be compared when the system is mounted again. */
+  readonly written = new Set<string>();
   readonly #caseInsensitive: boolean;
 
   /** @param options.caseInsensitive for Windows: names match in any case, and backslashes separate too. */
@@ -84,7 +86,7 @@ export class SystemRoot {
     return bytes;
   }
 
-  /** As UTF-8; at most 4 MiB. */
+  /** As UTF-8; at most 16 MiB, for hosts files that block advertisers. */
   async readText(path: string): Promise<string> {
     return (await this.read(path, { bytesMax: TEXT_BYTES_MAX })).toString('utf8');
   }
@@ -116,6 +118,7 @@ export class SystemRoot {
       await rm(beside, { force: true });
       throw error;
     }
+    this.written.add(host);
     await flushFolder(dirname(host));
   }
 

@@ -1,12 +1,14 @@
 import { TdError } from '../../lib/errors.ts';
 import type { SystemRoot } from '../system-root.ts';
 
-/** The text of a settings file; empty when there is none, or none that can be read. */
+/** The text of a settings file; empty when there is none, or something else in its place. */
 export async function configText(root: SystemRoot, path: string): Promise<string> {
   try {
     return await root.readText(path);
   } catch (error) {
-    if (error instanceof TdError) return '';
+    const isFile = (await root.stat(path).catch(() => undefined))?.isFile() ?? false;
+    // One that is too large must not be taken for an empty one, and written so.
+    if (error instanceof TdError && !isFile) return '';
     throw error;
   }
 }

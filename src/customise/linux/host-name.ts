@@ -24,8 +24,8 @@ export function hostNameEdits(customisation: Customisation): Edit<LinuxSystem>[]
     {
       text: `Name the computer "${names.full}"`,
       async apply({ root, facts }) {
-        await root.write('/etc/hostname', `${names.short}\n`);
         const hosts = await configText(root, '/etc/hosts');
+        await root.write('/etc/hostname', `${names.short}\n`);
         await root.write('/etc/hosts', hostsText(hosts, { ...names, old: facts.hostname }));
         await writeOlderFiles(root, { full: names.full, systemd: facts.systemd });
         return undefined;

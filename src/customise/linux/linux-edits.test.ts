@@ -198,6 +198,17 @@ describe('linuxEdits', () => {
     expect(await root.readText('/etc/sysconfig/network')).toContain('HOSTNAME=pc-7\n');
   });
 
+  it('leaves a file alone that is too large to be read', async () => {
+    const hosts = '0.0.0.0 ads.example\n'.repeat(900_000);
+    const { notDone } = await customise(
+      { ...TREES.ARCH, 'etc/hosts': hosts },
+      { ...NOTHING, computerName: 'a' },
+    );
+    expect(notDone[0]).toMatch(/^Name the computer "a" - failed: .*larger than/);
+    expect((await stat(join(dir, 'etc/hosts'))).size).toBe(hosts.length);
+    expect(await root.readText('/etc/hostname')).toBe('master\n');
+  });
+
   it("lets SUSE's administrators in, takes back a user without a password, and refuses two lines", async () => {
     const user = { name: 'eva', fullName: '', group: 'administrators' } as const;
     const withUser = (password: string) => ({ ...NOTHING, users: [{ ...user, password }] });
