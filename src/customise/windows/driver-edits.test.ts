@@ -177,6 +177,49 @@ describe('on Windows 10', () => {
     await expect(access(join(phony.dir, 'Windows/TotalDeployDrivers'))).rejects.toThrow('ENOENT');
   });
 
+  test('a newer driver of one that is there starts in its place, on PCI', async () => {
+    const inf = sampleInf('storahci-like').toString().replaceAll('exahci', 'storahci');
+    const files = {
+      'a.inf': Buffer.from(inf),
+      'STORAHCI.SYS': sampleDriver({ architecture: 'amd64', content: 'newer' }),
+    };
+    const { phony, results } = await customise('10', offer('ahci', files), [INTEL_AHCI]);
+    await using _ = phony;
+    expect(results[0]).toMatch(/^done/);
+    const service = 'ControlSet001\\Services\\storahci';
+    expect(await phony.read('SYSTEM', `${service}\\StartOverride!0`)).toBe(0);
+    expect(await phony.read('SYSTEM', `${service}\\Parameters\\PnpInterface!5`)).toBe(1);
+    expect(await phony.windows.root.readText('Windows/System32/drivers/storahci.sys')).toContain('newer');
+  });
+
+  test('a package keeps the sections of all its controllers, and a second time changes nothing more', async () => {
+    const inf = sampleInf('viostor-like')
+      .toString()
+      .replace('pv_inst, PCI\\VEN_1AF4&DEV_1042', 'pv_inst2, PCI\\VEN_1AF4&DEV_1042');
+    const files = {
+      'a.inf': Buffer.from(`${inf}\n[pv_inst2.Services]\nAddService = pvblock, 2, pv_Service\n`),
+      'pvblock.sys': sampleDriver({ architecture: 'amd64' }),
+    };
+    const { set, openFile } = offer('virtio', files);
+    await using phony = await openPhonyWindows({ release: '10', openFile });
+    const machine = { pciDevices: [VIRTIO, VIRTIO_MODERN] };
+    for (let run = 0; run < 2; run += 1) {
+      const edits = driverEdits({ drivers: [set] }, machine, { firstStart: { driverFolders: [] } });
+      expect((await applyEdits(edits, phony.windows)).map(({ result }) => result)).toEqual(['done', 'done']);
+    }
+    const infFiles =
+      (await phony.windows.hives.open('SYSTEM')).key('DriverDatabase\\DriverInfFiles')?.subkeys() ?? [];
+    const ours = infFiles.map(({ name }) => name).filter((name) => name.startsWith('totaldeploy-'));
+    expect(ours).toHaveLength(1);
+    expect(await phony.read('SYSTEM', `DriverDatabase\\DriverInfFiles\\${ours[0]}!Configurations`)).toEqual([
+      'pv_inst',
+      'pv_inst2',
+    ]);
+    expect(await phony.read('SOFTWARE', 'Microsoft\\Windows\\CurrentVersion!DevicePath')).toBe(
+      '%SystemRoot%\\inf;%SystemRoot%\\TotalDeployDrivers\\1;%SystemRoot%\\TotalDeployDrivers\\2',
+    );
+  });
+
   test('a service of another driver keeps its name, and the registry stays as it was', async () => {
     const inf = sampleInf('viostor-like')
       .toString()

@@ -76,6 +76,26 @@ describe('models are those closest to the system', () => {
     expect(modelsOf(file, system).map(({ installSection }) => installSection)).toEqual(sections);
   });
 
+  test.each([
+    ['NT', []],
+    ['NT.10.0', []],
+    ['NTamd64', ['a']],
+    ['NTamd64.6', ['a']],
+    ['NTamd64.10.0.1', ['a']],
+    ['NTamd64.10.0.0x0000003', []],
+    ['NTamd64.10.0.0x0000001.0x80', []],
+    ['NTamd64.10.0.1..19045', ['a']],
+    ['NTamd64.10.0.1..19046', []],
+    ['NTamd64.10.1', []],
+    ['NTamd64.x', []],
+    ['NTamd64.10.0.0.0.0.0', []],
+    ['NTia64', []],
+  ])('64-bit Windows 10 and %s', (target, sections) => {
+    const text = `[Version]\n[Manufacturer]\nx = m, ${target}\n[m]\nd = plain, PCI\\A\n[m.${target}]\nd = a, PCI\\A\n`;
+    const { models } = readInfDriver(parseInf(Buffer.from(text), 'test.inf'), WINDOWS_10);
+    expect(models.map(({ installSection }) => installSection)).toEqual(sections);
+  });
+
   test('strings of other languages stand in where there are no neutral ones', () => {
     const [raid, ahci] = modelsOf('iastorv-like', WINDOWS_7_32);
     expect([raid?.description, ahci?.description]).toEqual(['Example "Matrix" RAID', 'Example AHCI; mobile']);

@@ -121,7 +121,7 @@ function closenessOf(target: string, system: InfSystem): number[] | undefined {
     return undefined;
   const isWorkstation = !/\bserver\b/i.test(system.productName);
   if (productType !== 0 && (productType === WORKSTATION) !== isWorkstation) return undefined;
-  if (suite !== 0) return undefined; // of special editions, which nobody deploys by drivers for disks
+  if (suite !== 0) return undefined; // editions such as Embedded, which the facts do not tell apart
   return [major, minor, build, productType === 0 ? 0 : 1, isAnyPlatform ? 0 : 1];
 }
 

@@ -50,7 +50,7 @@ export function readInstallation(inf: Inf, installSection: string, system: InfSy
     throw new TdError('invalid', 'it has an install section without a usable name');
   const withNeeded = (suffix: string) => {
     const full = `${section}${suffix}`;
-    return [full, ...infValues(inf, full, 'Needs').filter((each) => inf.sections.has(each.toLowerCase()))];
+    return [full, ...infValues(inf, full, 'Needs')];
   };
   const adds = withNeeded('.Services').flatMap((name) =>
     infSection(inf, name).filter(({ key }) => key.toLowerCase() === 'addservice'),
