@@ -51,6 +51,10 @@ samba                 : a real SMB server to test with
 nfs-ganesha           : a real NFS server to test with
 nfs-ganesha-vfs       : its access to folders
 tmux                  : a real terminal for the tests of the screens
+libhivex-bin          : an independent reader of registry hives
+libwin-hivex-perl     : its export as text
+libregf-utils         : another independent reader of registry hives
+chntpw                : reged, a third one
 python3-minimal       : an independent reader of the image format
 chromium              : the web view and the report in a real browser
 fonts-dejavu-core     : letters for the browser

@@ -6,6 +6,7 @@ import { registerBackupCommand } from './backup/backup-command.ts';
 import type { BackupCommandContext } from './backup/backup-command-run.ts';
 import type { OpenWizardOptions } from './backup/wizard/backup-wizard.ts';
 import { terminalConsoleContext } from './console/commands/console-command-context.ts';
+import { registerHiveCommands } from './console/commands/hive-commands.ts';
 import { registerImageCommands } from './console/commands/image-commands.ts';
 import { registerConsoleCommands } from './console/console-commands.ts';
 import { errorLine, TdError } from './lib/errors.ts';
@@ -36,6 +37,7 @@ function buildProgram(signal: AbortSignal): Command {
   registerImageCommands(program, async () =>
     (await import('./console/commands/image-command-context.ts')).terminalContext(signal),
   );
+  registerHiveCommands(program);
   registerBackupCommand(program, { openLogger, signal, runWizard: backupWizardRunner(signal) });
   registerAgentCommand(program, { openLogger, signal });
   program

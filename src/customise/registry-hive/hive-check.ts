@@ -15,8 +15,14 @@ export interface HiveProblem {
   isUnsafe: boolean;
 }
 
-export interface CheckedCells {
+export interface HiveCheck {
+  /** At most `PROBLEMS_MAX`. */
   problems: HiveProblem[];
+  /** Allocated cells that nothing leads to; Windows itself leaves some. */
+  lostCells: number;
+}
+
+export interface CheckedCells extends HiveCheck {
   /** How much of a cell's data is used; undefined when nothing leads to the cell. */
   usedBytesOf(offset: number): number | undefined;
 }
@@ -55,8 +61,11 @@ class CellCheck {
       this.#attempt(() => this.#checkKey(found, waiting));
     }
     this.#attempt(() => this.#checkSecurity(securityOf(this.#cells, root)));
-    this.#checkLost();
-    return { problems: this.#problems, usedBytesOf: (offset) => this.#usedBytesOf(offset) };
+    return {
+      problems: this.#problems,
+      lostCells: this.#countLost(),
+      usedBytesOf: (offset) => this.#usedBytesOf(offset),
+    };
   }
 
   #problem(text: string, { isUnsafe }: { isUnsafe: boolean }): void {
@@ -208,10 +217,10 @@ class CellCheck {
     }
   }
 
-  #checkLost(): void {
+  #countLost(): number {
     let lost = 0;
     for (const offset of this.#cells.allocatedCells()) if (this.#usedBytesOf(offset) === undefined) lost += 1;
-    if (lost > 0) this.#problem(`${lost} cells are allocated and nothing leads to them`, { isUnsafe: false });
+    return lost;
   }
 }
 

@@ -27,7 +27,8 @@ type Step =
   | Change
   | { do: 'ensure'; path: number[] }
   | { do: 'fill'; path: number[]; count: number }
-  | { do: 'write' | 'undo' };
+  | { do: 'write' }
+  | { do: 'undo' };
 
 /** Few names, so that steps meet: letters of both cases, of one byte and two, short and long. */
 const NAMES = ['a', 'A', 'b', 'Ä', 'ä', 'Ω', 'ω', 'zz', 'a b', 'n'.repeat(120), 'Ж'.repeat(90), '~'];
@@ -50,7 +51,7 @@ const steps = fc.array(
       weight: 1,
       arbitrary: fc.record({ do: fc.constant('fill' as const), path, count: fc.nat({ max: 700 }) }),
     },
-    { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('write' as const, 'undo' as const) }) },
+    { weight: 1, arbitrary: fc.constantFrom({ do: 'write' as const }, { do: 'undo' as const }) },
   ),
   { maxLength: 60 },
 );
@@ -166,7 +167,7 @@ class Pair {
         waiting.push([subkey, inOrder[at]!]);
       });
     }
-    expect(this.hive.check()).toEqual([]);
+    expect(this.hive.check()).toEqual({ problems: [], lostCells: 0 });
   }
 }
 
@@ -197,7 +198,7 @@ function useAll(file: Buffer, logs: readonly Buffer[] = []): void {
   };
   attempt(() => {
     const hive = Hive.parse(file, { logs, acceptLoss: true });
-    expect(hive.check().length).toBeLessThanOrEqual(1000);
+    expect(hive.check().problems.length).toBeLessThanOrEqual(1000);
     attempt(() => {
       for (const key of hive.keys()) {
         attempt(() => key.values());
@@ -214,7 +215,7 @@ function useAll(file: Buffer, logs: readonly Buffer[] = []): void {
       expect(
         Hive.parse(hive.toBuffer())
           .check()
-          .filter((problem) => problem.isUnsafe),
+          .problems.filter((problem) => problem.isUnsafe),
       ).toEqual([]);
     });
   });

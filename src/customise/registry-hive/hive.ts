@@ -2,7 +2,7 @@ import { TdError } from '../../lib/errors.ts';
 import { assertReadableBase, BASE, baseChecksum, filetimeOf } from './base-block.ts';
 import { BASE_BLOCK_BYTES, SK } from './cell-layout.ts';
 import { type CellSnapshot, CellStore } from './cell-store.ts';
-import { checkCells, type HiveProblem } from './hive-check.ts';
+import { checkCells, type HiveCheck } from './hive-check.ts';
 import { HiveKey } from './hive-key.ts';
 import { replayLogs } from './hive-logs.ts';
 import { HiveState } from './hive-state.ts';
@@ -111,9 +111,10 @@ export class Hive {
     }
   }
 
-  /** What is wrong inside, at most `PROBLEMS_MAX`; editing is refused when one of them is unsafe. */
-  check(): HiveProblem[] {
-    return checkCells(this.#state.cells).problems;
+  /** What is wrong inside; editing is refused when a problem is unsafe. */
+  check(): HiveCheck {
+    const { problems, lostCells } = checkCells(this.#state.cells);
+    return { problems, lostCells };
   }
 
   /**
