@@ -2,12 +2,21 @@ import { isAbsolute, join } from 'node:path';
 import { type MountedShare, mountShare } from '../disk/share-mount.ts';
 import { parseShareSource, shareKindOf } from '../disk/share-source.ts';
 import { TdError } from '../lib/errors.ts';
-import type { StoragePlace } from './console-api.ts';
 import { notAbsolute } from './target-files.ts';
+
+/** A place for images that is a share. */
+export interface SharePlace {
+  kind: string;
+  /** `//server/share/path` or `server:/export/path`. */
+  source: string;
+  /** Where it is mounted; empty while it is not. */
+  path: string;
+  problem: string;
+}
 
 export interface ShareFilesOptions {
   /** The console's image storage: its shares are mounted with their passwords already. */
-  places(): Pick<StoragePlace, 'kind' | 'source' | 'path' | 'problem'>[];
+  places(): SharePlace[];
   /** Where other shares are mounted for as long as a job needs them, as a guest. */
   mountsDir: string;
   /** Replaced in tests. */

@@ -21,6 +21,7 @@ import type { NewStorage, StoragePlace } from './console-api.ts';
 import { OWN_PLACE_ID } from './image-library.ts';
 import type { ImagePlace } from './image-places.ts';
 import type { Secrets } from './secrets.ts';
+import type { SharePlace } from './share-files.ts';
 import { SlowFolder } from './slow-folder.ts';
 
 const STORAGES_VERSION = 1;
@@ -133,7 +134,7 @@ export class Storages implements AsyncDisposable {
   }
 
   /** Shares with where they are mounted, and why one cannot be used now. */
-  shares(): Pick<StoragePlace, 'kind' | 'source' | 'path' | 'problem'>[] {
+  shares(): SharePlace[] {
     const shares = this.#places.filter(({ kind }) => kind === 'smb' || kind === 'nfs');
     return shares.map(({ kind, source, folder, problem }) => ({
       kind,

@@ -34,12 +34,17 @@ export async function openWindows(
  * Writes the edited registry. When that fails the volume's hives are what they were, and the files that hold secrets
  * are taken away again. `hives.commit()` ends the matter.
  */
-export async function saveWindows({ hives, undo }: WindowsSystem): Promise<void> {
+export async function saveWindows(windows: WindowsSystem): Promise<void> {
   try {
-    await hives.save();
+    await windows.hives.save();
   } catch (error) {
-    await hives.discard();
-    for (const takeBack of undo) await takeBack();
+    await abandonWindows(windows);
     throw error;
   }
+}
+
+/** Brings the registry back, and takes away the files that hold secrets. */
+export async function abandonWindows({ hives, undo }: WindowsSystem): Promise<void> {
+  await hives.discard();
+  for (const takeBack of undo) await takeBack();
 }
