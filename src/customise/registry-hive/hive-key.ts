@@ -1,5 +1,5 @@
 import { TdError } from '../../lib/errors.ts';
-import { dateOf, filetimeOf } from './base-block.ts';
+import { BASE, dateOf, filetimeOf } from './base-block.ts';
 import { KEY_FLAG, NK, NOWHERE, SIGNATURE } from './cell-layout.ts';
 import type { CellStore } from './cell-store.ts';
 import { KEY_LEVELS_MAX, KEY_NAME_UNITS_MAX, VALUE_BYTES_MAX, VALUE_NAME_UNITS_MAX } from './hive-limits.ts';
@@ -256,15 +256,15 @@ export class HiveKey {
     return line;
   }
 
-  /** Nobody looks a root up by its name, so it has no place among others; it must stay in its cell. */
+  /** Nobody looks a root up by its name, so it has no place among others. */
   #renameRoot(name: string): void {
-    const { bytes, compressed } = encodeName(name);
-    if (this.#cells.roomOf(this.#offset) < NK.name + bytes.length) {
-      throw new TdError('refused', `Cannot rename the root of a registry hive: "${name}" is too long`);
-    }
     this.#state.beginEdit();
+    const { bytes, compressed } = encodeName(name);
+    const moved = this.#cells.resize(this.#offset, NK.name + bytes.length);
+    if (moved !== this.#offset) this.#moveTo(moved);
+    this.#cells.base.writeUInt32LE(moved, BASE.rootCell);
     writeName(this.#cell(), { bytes, compressed });
-    this.#touch(this.#offset);
+    this.#touch(moved);
   }
 
   #create(parent: number, name: string): number {

@@ -56,11 +56,25 @@ export function replaceSidInHive(hive: Hive, patterns: readonly SidPattern[]): n
   }
   for (const key of renamed) key.rename(replaceSidText(key.name, patterns));
   count += renamed.length;
-  count += hive.changeSecurity((descriptor) =>
+  return holds(hive, patterns) ? count + replaceInRest(hive, patterns) : count;
+}
+
+/** Whatever names and values it has been taken out of, security and deleted cells may hold it. */
+function replaceInRest(hive: Hive, patterns: readonly SidPattern[]): number {
+  const count = hive.changeSecurity((descriptor) =>
     replaceSid(descriptor, patterns) > 0 ? descriptor : undefined,
   );
-  if (holdsSid(hive.toBuffer().subarray(BASE_BLOCK_BYTES), patterns)) wipeAndCheck(hive, patterns);
-  return count;
+  if (!holds(hive, patterns)) return count;
+  hive.wipeUnused();
+  if (!holds(hive, patterns)) return count;
+  throw new TdError(
+    'invalid',
+    'Cannot replace the SID everywhere in a registry hive: it is damaged, or a class is named after it',
+  );
+}
+
+function holds(hive: Hive, patterns: readonly SidPattern[]): boolean {
+  return holdsSid(hive.toBuffer().subarray(BASE_BLOCK_BYTES), patterns);
 }
 
 function replaceInValues(key: HiveKey, patterns: readonly SidPattern[]): number {
@@ -74,14 +88,4 @@ function replaceInValues(key: HiveKey, patterns: readonly SidPattern[]): number 
     count += 1;
   }
   return count;
-}
-
-function wipeAndCheck(hive: Hive, patterns: readonly SidPattern[]): void {
-  hive.wipeUnused();
-  if (holdsSid(hive.toBuffer().subarray(BASE_BLOCK_BYTES), patterns)) {
-    throw new TdError(
-      'invalid',
-      'Cannot replace the SID everywhere in a registry hive: it is damaged, or a class is named after it',
-    );
-  }
 }
