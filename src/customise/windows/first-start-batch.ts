@@ -2,15 +2,15 @@
  * The part that Windows starts: it holds nothing of a customisation, so that there is nothing to quote. It undoes its own
  * start first, that a computer which dies on the way does not come back to it, and removes all files at the end
  * whatever happened. Batch files are read in the system's code page: ASCII alone.
- * @param options.undoSetup when `SYSTEM\Setup` started it; `options.engine` is a line that runs the program.
+ * @param options.startedBySetup by the values of `SYSTEM\Setup`; `options.engine` is a line that runs the program.
  */
-export function firstStartBatch(options: { undoSetup: boolean; engine: string }): string {
+export function firstStartBatch(options: { startedBySetup: boolean; engine: string }): string {
   return [
     '@echo off',
     'rem TotalDeploy finishes this computer once, before anyone logs on.',
     'setlocal',
     'set "SYS=%SystemRoot%\\System32"',
-    ...(options.undoSetup ? UNDO_SETUP : []),
+    ...(options.startedBySetup ? UNDO_SETUP : []),
     'title TotalDeploy',
     'echo TotalDeploy is finishing this computer. Please leave it switched on.',
     options.engine,
@@ -22,7 +22,8 @@ export function firstStartBatch(options: { undoSetup: boolean; engine: string })
     'del /f /q "%~dp0settings.json"',
     ':end',
     'cd /d "%SystemRoot%"',
-    `if "%CODE%"=="${RESTART_EXIT_CODE}" "%SYS%\\shutdown.exe" -r -f -t 0`,
+    // Setup that runs by an answer file starts the computer again by itself.
+    ...(options.startedBySetup ? [RESTART] : []),
     // In one line, for the file it stands in goes away.
     'for %%D in ("%~dp0.") do rd /s /q "%%~fD" & exit 0',
     '',
@@ -30,7 +31,9 @@ export function firstStartBatch(options: { undoSetup: boolean; engine: string })
 }
 
 /** Of the program, when the computer has to start again: ERROR_SUCCESS_REBOOT_REQUIRED. */
-export const RESTART_EXIT_CODE = 3010;
+const RESTART_EXIT_CODE = 3010;
+
+const RESTART = `if "%CODE%"=="${RESTART_EXIT_CODE}" "%SYS%\\shutdown.exe" -r -f -t 0`;
 
 const UNDO_SETUP = [
   '"%SYS%\\reg.exe" add HKLM\\SYSTEM\\Setup /v SetupType /t REG_DWORD /d 0 /f >nul',

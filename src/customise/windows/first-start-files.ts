@@ -36,8 +36,10 @@ export function firstStartFiles(
 ): FirstStartFile[] {
   const { facts, startedBy } = options;
   const modern = facts.hasPowerShell && isWindows8OrLater(facts);
-  const undoSetup = startedBy === 'setup';
-  const batch = firstStartBatch({ undoSetup, engine: modern ? POWERSHELL_ENGINE : JSCRIPT_ENGINE });
+  const batch = firstStartBatch({
+    startedBySetup: startedBy === 'setup',
+    engine: modern ? POWERSHELL_ENGINE : JSCRIPT_ENGINE,
+  });
   const texts = {
     'firststart.cmd': batch,
     ...(modern
