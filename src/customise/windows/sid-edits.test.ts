@@ -108,13 +108,66 @@ describe('a new SID', () => {
       const { systemDir } = phony.windows.facts;
       const { root, hives } = phony.windows;
       const hive = async (name: string) => Hive.parse(await root.read(hives.pathOf(name)));
-      for (const [field, content] of Object.entries(values)) hive.root.ensure(key).set(field, content);
-      const [registry, ...files] = await changeAll(phony);
-      expect(registry).toMatchObject({ result: 'failed', reason: expect.stringMatching(reason) });
-      expect(new Set(files.map(({ result }) => result))).toEqual(new Set(['skipped']));
-      expect(phony.windows.sidChange).toBeUndefined();
+      expect(machineSidText(readMachineSid(await hive('SAM'), await hive('SECURITY')))).toBe(NEW);
+      const software = await hive('SOFTWARE');
+      const names = software
+        .key(PROFILES)!
+        .subkeys()
+        .map(({ name }) => name);
+      expect(names).toEqual(['S-1-5-18', `${NEW}-1001`, `${DOMAIN}-1105`]);
+      const task = await root.read(`${systemDir}/System32/Tasks/Sync-${NEW}-1001`);
+      expect(software.key(`${TASKS}\\{1}`)!.value('Hash')!.data).toEqual(
+        createHash('sha256').update(task).digest(),
+      );
+      expect(software.key(`${TASKS}\\{2}`)!.value('Hash')!.data).toEqual(Buffer.alloc(32, 1));
+      expect((await readdir(join(phony.dir, roaming, 'Microsoft/Crypto/RSA'))).sort()).toEqual([
+        `${NEW}-1001`,
+        `${DOMAIN}-1105`,
+      ]);
+      expect(await readdir(join(phony.dir, recycler))).toEqual([`${NEW}-1001`]);
     },
   );
+
+  it('is left to Windows after sysprep, and not made when it is to stay', async () => {
+    await using phony = await openPhonyWindows({ release: '10', sysprepped: true });
+    const { facts } = phony.windows;
+    const results = await applyEdits(sidEdits(NEW_SID, facts), phony.windows);
+    expect(results).toMatchObject([{ result: 'skipped', reason: expect.stringContaining('sysprep') }]);
+    expect(sidFileEdits(NEW_SID, facts)).toEqual([]);
+    expect(sidEdits({ sid: 'keep' }, facts)).toEqual([]);
+  });
+
+  it.each([
+    [
+      'of a domain controller',
+      'SYSTEM',
+      'ControlSet001\\Control\\ProductOptions',
+      { ProductType: text('LanmanNT') },
+      /domain controller/,
+    ],
+    [
+      'with a profile on another volume',
+      'SOFTWARE',
+      `${PROFILES}\\${OLD}-1002`,
+      { ProfileImagePath: text('D:\\Users\\zoe') },
+      /profile "D:\\Users\\zoe" is on another volume/,
+    ],
+    [
+      'that differs between its hives',
+      'SECURITY',
+      'Policy\\PolAcDmS',
+      { '': binary(Buffer.alloc(24)) },
+      /SECURITY/,
+    ],
+  ])('is refused for one %s, and then no file follows', async (_, name, key, values, reason) => {
+    await using phony = await openPhonyWindows({ release: '10' });
+    const hive = await phony.windows.hives.open(name);
+    for (const [field, content] of Object.entries(values)) hive.root.ensure(key).set(field, content);
+    const [registry, ...files] = await changeAll(phony);
+    expect(registry).toMatchObject({ result: 'failed', reason: expect.stringMatching(reason) });
+    expect(new Set(files.map(({ result }) => result))).toEqual(new Set(['skipped']));
+    expect(phony.windows.sidChange).toBeUndefined();
+  });
 
   it('reaches the other apps when the registry of one is damaged', async () => {
     await using phony = await openPhonyWindows({ release: '10' });
