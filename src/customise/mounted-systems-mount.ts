@@ -1,7 +1,7 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { sleep } from '../lib/clock.ts';
 import { errorLine, TdError } from '../lib/errors.ts';
-import { run } from '../lib/spawn.ts';
+import { type RunOptions, run } from '../lib/spawn.ts';
 import { ntfsMountOptions } from './windows/ntfs-mount.ts';
 
 /** Replaying the journal of a large volume takes its time. */
@@ -9,6 +9,7 @@ const MOUNT_MS_MAX = 300_000;
 const UNMOUNT_MS_MAX = 300_000;
 const BUSY_TRIES_MAX = 10;
 const BUSY_WAIT_MS = 500;
+const ANY_CODE = Array.from({ length: 256 }, (_, code) => code);
 
 export interface MountRequest {
   device: string;
@@ -34,10 +35,10 @@ export async function mountVolume(request: MountRequest, signal: AbortSignal): P
   const options = { timeoutMs: MOUNT_MS_MAX, signal };
   if (type === 'ntfs-3g') {
     const list = readOnly ? [access] : [access, ...ntfsMountOptions(userMapping)];
-    await run('ntfs-3g', ['-o', list.join(','), device, dir], options);
+    await mountBy('ntfs-3g', ['-o', list.join(','), device, dir], options);
   } else {
     const list = [access, 'nosuid', 'nodev', 'noatime', ...(subvolume === '' ? [] : [subvolume])];
-    await run('mount', ['-t', type, '-o', list.join(','), device, dir], options);
+    await mountBy('mount', ['-t', type, '-o', list.join(','), device, dir], options);
   }
   if (readOnly || (await isWritable(dir))) return;
   await unmountVolume(dir);
@@ -45,6 +46,14 @@ export async function mountVolume(request: MountRequest, signal: AbortSignal): P
     'refused',
     'its file system can only be read: it was not closed, or Windows is hibernated; shut the master down fully and capture it again',
   );
+}
+
+/** With all it said: the reason stands in its first line. */
+async function mountBy(program: string, args: readonly string[], options: RunOptions): Promise<void> {
+  const { code, stdout, stderr } = await run(program, args, { ...options, okCodes: ANY_CODE });
+  if (code === 0) return;
+  const said = `${stderr} ${stdout}`.replace(/\s+/g, ' ').trim().slice(0, 500);
+  throw new TdError('tool-failed', said === '' ? `${program} ended with ${code}` : said);
 }
 
 /** ntfs-3g mounts what it must not write to for reading, and says so only in passing. */
