@@ -125,8 +125,8 @@ export class HiveSet {
   }
 
   /**
-   * In place and not renamed into it: a file that ntfs-3g makes anew is open to everyone on Windows, and SAM and SYSTEM
-   * hold the password hashes. Until it is flushed and read again, the backup is there.
+   * In place and not renamed into it, so that it keeps its own permissions: SAM and SYSTEM hold the password hashes, and a
+   * new file gets what its folder gives. Until it is flushed and read again, the backup is there.
    */
   async #overwrite(path: string, bytes: Buffer): Promise<void> {
     const host = await this.#root.resolve(path);

@@ -3,10 +3,16 @@ import type { WindowsSystem } from './windows-system.ts';
 const SECRET_MODE = 0o600;
 const BYTES_MAX = 16 * 1024 * 1024;
 
-/** Writes all files or none, and remembers how to take them back; one without data is removed. */
+/** Below the top of the volume; without data it is to go. */
+export interface SecretFile {
+  path: string;
+  data: Buffer | undefined;
+}
+
+/** Writes all files or none, and remembers how to take them back. */
 export async function writeSecretFiles(
   { root, undo }: Pick<WindowsSystem, 'root' | 'undo'>,
-  files: readonly { path: string; data: Buffer | undefined }[],
+  files: readonly SecretFile[],
 ): Promise<void> {
   const old = new Map<string, Buffer | undefined>();
   const put = (path: string, data: Buffer | undefined) =>

@@ -6,6 +6,7 @@ import type { Customisation, OfferedFile } from '../../schema/customisation.ts';
 import { applyEdits } from '../edit.ts';
 import type { OpenFile } from '../file-source.ts';
 import type { MachineFacts } from '../machine-facts.ts';
+import { text } from '../registry-hive/value-data.ts';
 import { PHONY_MAC } from './testdata/phony-registry.ts';
 import { openPhonyWindows, type PhonyRelease } from './testdata/phony-windows.ts';
 import { windowsEdits } from './windows-edits.ts';
@@ -142,6 +143,32 @@ describe('a customisation of a generalised Windows', () => {
     const settings = await windows.root.readText('Windows/TotalDeploy/settings.json');
     expect(settings).toContain('serial-secret');
     expect(settings).not.toContain('domain-secret');
+  });
+
+  it('gives the answers to Mini-Setup of XP, and leaves the users to the first-start script', async () => {
+    await using phony = await openPhonyWindows({ release: 'xp', sysprepped: true, openFile });
+    const { windows } = phony;
+    await windows.root.write('sysprep/SYSPREP.INF', '[GuiUnattended]\r\nTimeZone = 85\r\n');
+    const results = await applyEdits(windowsEdits(CUSTOMISATION, windows.facts, MACHINE), windows);
+    const setup = results.find(({ text }) => text.startsWith('Let Windows Setup'));
+    expect(setup).toMatchObject({ result: 'done', text: expect.stringContaining('make the user "eve"') });
+    const answers = await windows.root.readText('Sysprep/sysprep.inf');
+    for (const part of ['TimeZone = 85', 'LAB-07', 'corp.example', '10.1.2.3'])
+      expect(answers).toContain(part);
+    expect(await windows.root.readText('Sysprep/i386/$oem$/cmdlines.txt')).toContain(
+      'C:\\WINDOWS\\TotalDeploy\\firststart.cmd',
+    );
+    expect(await windows.root.readText('WINDOWS/TotalDeploy/settings.json')).toContain('user-secret');
+  });
+
+  it('is not done with an answer file on another drive', async () => {
+    await using phony = await openPhonyWindows({ release: '10', sysprepped: true, openFile });
+    const { windows } = phony;
+    (await windows.hives.open('SYSTEM')).root.ensure('Setup').set('UnattendFile', text('D:\\a.xml'));
+    const results = await applyEdits(windowsEdits(CUSTOMISATION, windows.facts, MACHINE), windows);
+    const setup = results.find(({ text }) => text.startsWith('Let Windows Setup'));
+    expect(setup).toMatchObject({ result: 'failed', reason: expect.stringContaining('"D:\\a.xml"') });
+    expect(await windows.root.list('Windows/TotalDeploy')).toEqual([]);
   });
 
   it('tells no secret, and takes all back when the registry cannot be written', async () => {

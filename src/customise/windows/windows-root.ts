@@ -45,6 +45,9 @@ export async function saveWindows(windows: WindowsSystem): Promise<void> {
 
 /** Brings the registry back, and takes away the files that hold secrets. */
 export async function abandonWindows({ hives, undo }: WindowsSystem): Promise<void> {
-  await hives.discard();
-  for (const takeBack of undo) await takeBack();
+  try {
+    for (const takeBack of undo.splice(0).reverse()) await takeBack();
+  } finally {
+    await hives.discard();
+  }
 }

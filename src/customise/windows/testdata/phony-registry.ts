@@ -1,6 +1,13 @@
 import { binary, dword, text, texts, VALUE_TYPE, type ValueContent } from '../../registry-hive/value-data.ts';
 import { lsaText } from '../lsa-text.ts';
-import type { PhonyRelease, PhonyWindowsOptions } from './phony-windows.ts';
+
+export type PhonyRelease = 'xp' | '7' | '10';
+
+export interface PhonyWindowsOptions {
+  release: PhonyRelease;
+  /** Generalised by sysprep; default false. */
+  sysprepped?: boolean;
+}
 
 /** Values by key. */
 export type RegistryTree = Record<string, Record<string, ValueContent>>;

@@ -7,6 +7,7 @@ import { numberOf, textOf, textsOf, VALUE_TYPE } from '../../registry-hive/value
 import { openWindows } from '../windows-root.ts';
 import type { WindowsSystem } from '../windows-system.ts';
 import {
+  type PhonyWindowsOptions,
   phonySam,
   phonySecurity,
   phonySoftware,
@@ -15,13 +16,7 @@ import {
   type RegistryTree,
 } from './phony-registry.ts';
 
-export type PhonyRelease = 'xp' | '7' | '10';
-
-export interface PhonyWindowsOptions {
-  release: PhonyRelease;
-  /** Generalised by sysprep; default false. */
-  sysprepped?: boolean;
-}
+export type { PhonyRelease } from './phony-registry.ts';
 
 /** A folder laid out like a Windows volume, with hives of our own making; nothing in it is Microsoft's. */
 export async function makePhonyWindows(dir: string, options: PhonyWindowsOptions): Promise<void> {
