@@ -60,8 +60,7 @@ const MAY_CHANGE = [
 ];
 
 /** A real SYSTEM, SAM and SECURITY with a SOFTWARE of our own, since no real one could be had. */
-async function customisedReal(release: '7' | '10') {
-  const dir = await mkdtemp(join(tmpdir(), 'td-real-'));
+async function customisedReal(dir: string, release: '7' | '10') {
   const path = (name: string) => join(dir, CONFIG, name);
   await makePhonyWindows(dir, { release });
   await writeFile(join(dir, 'Windows/System32/drivers/iaStorAV.sys'), '');
@@ -89,13 +88,12 @@ async function customisedReal(release: '7' | '10') {
   await saveWindows(windows);
   await windows.hives.commit();
   for (const [name, hive] of Object.entries(before)) await writeFile(path(`${name}.before`), hive.toBuffer());
-  return {
-    dir,
-    path,
-    windows,
-    results,
-    [Symbol.asyncDispose]: () => rm(dir, { recursive: true, force: true }),
-  };
+  return { path, windows, results };
+}
+
+async function temporaryFolder() {
+  const dir = await mkdtemp(join(tmpdir(), 'td-real-'));
+  return { dir, [Symbol.asyncDispose]: () => rm(dir, { recursive: true, force: true }) };
 }
 
 /** Every key with its values, as hivex reads them. */
@@ -124,9 +122,9 @@ describe.skipIf(!existsSync(HIVES))(`real hives (skipped without ${HIVES})`, () 
   it.each(['7', '10'] as const)(
     'of Windows %s are edited as two other readers see it, and nothing else',
     async (release) => {
-      await using real = await customisedReal(release);
-      const { path, windows } = real;
-      expect(real.results.filter(({ result }) => result !== 'done')).toEqual([]);
+      await using temporary = await temporaryFolder();
+      const { path, windows, results } = await customisedReal(temporary.dir, release);
+      expect(results.filter(({ result }) => result !== 'done')).toEqual([]);
       const [system, security] = [await compared(path, 'SYSTEM'), await compared(path, 'SECURITY')];
       const wrong = [...system.changed, ...security.changed].filter(
         (key) => !MAY_CHANGE.some((pattern) => pattern.test(key)),
