@@ -45,6 +45,7 @@ const STEP_WORDS: Partial<Record<TargetStep, string>> = {
   partitioning: 'Removing the old partition table',
   receiving: 'Receiving and writing',
   checking: 'Checking what was written',
+  customising: 'Changing the deployed system',
   'boot-entry': 'Writing partition table and boot code',
   done: 'Done',
   failed: 'Failed',
@@ -57,6 +58,10 @@ export interface JobScreenState {
   imageName: string;
   disk: string;
   step: TargetStep;
+  /** What is just changed, e.g. the computer's name; else empty. */
+  detail: string;
+  /** All is written: the disk starts, whatever failed since. */
+  isBootable: boolean;
   progress: ProgressState | undefined;
   problems: readonly string[];
   warnings: readonly string[];
@@ -73,18 +78,18 @@ export function jobView(state: JobScreenState): ScreenView {
   return {
     title: TITLE,
     rows,
-    activity: STEP_WORDS[state.step] ?? state.step,
+    activity: [STEP_WORDS[state.step] ?? state.step, state.detail].filter((part) => part !== '').join(': '),
     ...(progress === undefined || progress.totalBytes === 0
       ? {}
       : { fraction: progress.doneBytes / progress.totalBytes, rate: progressWords(progress) }),
     problems: [...state.problems, ...state.warnings],
-    hints: hasEnded ? endHints(state.step) : ['Do not switch this computer off.', MENU_HINT],
+    hints: hasEnded ? endHints(state) : ['Do not switch this computer off.', MENU_HINT],
     ...(hasEnded ? { choices: CHOICES_PLACE } : {}),
   };
 }
 
-function endHints(step: TargetStep): string[] {
-  return step === 'done' ? [MENU_HINT] : [FAILED_HINT, MENU_HINT];
+function endHints({ step, isBootable }: JobScreenState): string[] {
+  return step === 'done' || isBootable ? [MENU_HINT] : [FAILED_HINT, MENU_HINT];
 }
 
 function progressWords(progress: ProgressState): string {

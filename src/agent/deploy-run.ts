@@ -1,17 +1,26 @@
 import type { Deployment } from '../control/messages.ts';
 import type { GetOptions } from '../control/service-client.ts';
-import { openBlockDevice } from '../disk/block-device.ts';
+import { type BlockDevice, openBlockDevice } from '../disk/block-device.ts';
 import { type Clock, monotonicClock, sleep } from '../lib/clock.ts';
 import { errorLine, TdError } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import { ProgressMeter } from '../lib/progress.ts';
 import type { Screen } from '../lib/screen.ts';
+import type { Customisation } from '../schema/customisation.ts';
+import type { EditResult } from '../schema/edit-result.ts';
 import type { TargetReport, TargetStep } from '../schema/job.ts';
 import type { Machine } from '../schema/machine.ts';
 import { jobView } from './agent-screen.ts';
 import { checkBootEntry } from './boot-entry.ts';
 import { ChosenParts } from './chosen-parts.ts';
 import type { ConsoleLink } from './console-link.ts';
+import {
+  customiseDevice,
+  editsProblem,
+  fetchCustomisation,
+  fileBytes,
+  reportedEdits,
+} from './customising.ts';
 import { type FetchedImage, fetchImage } from './image-fetch.ts';
 import { ImageReceiver, type ReceiveCounts, type SessionOptions } from './receive.ts';
 import { chooseTarget, type TargetScope } from './target-disk.ts';
@@ -23,6 +32,8 @@ const LINE_CHARS_MAX = 1000;
 /** Enough to start a console's computer again. */
 const CONSOLE_PATIENCE_MS = 120_000;
 const RECONNECT_POLL_MS = 100;
+/** Well before the console takes a silent target for stuck. */
+const SAY_AGAIN_MS = 60_000;
 
 export interface DeployRunOptions {
   link: Pick<ConsoleLink, 'send' | 'get' | 'isConnected' | 'localAddress' | 'remoteAddress' | 'consoleName'>;
@@ -61,6 +72,10 @@ export class DeployRun {
   #writer: TargetWriter | undefined;
   #counts: ReceiveCounts | undefined;
   #session: AbortController | undefined;
+  #edits: EditResult[] | undefined;
+  #isBootable = false;
+  #detail = '';
+  #saidAtMs = 0;
 
   constructor(deployment: Deployment, options: DeployRunOptions) {
     this.#deployment = deployment;
@@ -99,8 +114,10 @@ export class DeployRun {
     const timer = setInterval(() => this.#tick(), SHOW_INTERVAL_MS);
     try {
       const image = await this.#deploy();
-      this.#enter('done', `${image.manifest.name} on ${this.#disk}`);
-      return this.#report({ root: image.root, error: '' });
+      const problem = editsProblem(this.#edits ?? []).slice(0, LINE_CHARS_MAX);
+      if (problem === '') this.#enter('done', `${image.manifest.name} on ${this.#disk}`);
+      else this.#enterFailed('failed', problem);
+      return this.#report({ root: image.root, error: problem });
     } catch (error) {
       const wasCancelled = this.#options.signal.aborted;
       const reason = wasCancelled ? this.#options.signal.reason : error;
@@ -109,12 +126,16 @@ export class DeployRun {
         { error: line, stack: (error as Error | undefined)?.stack },
         'deployment failed',
       );
-      this.#problems = [line];
-      this.#enter(wasCancelled ? 'cancelled' : 'failed', line);
+      this.#enterFailed(wasCancelled ? 'cancelled' : 'failed', line);
       return this.#report({ root: '', error: line });
     } finally {
       clearInterval(timer);
     }
+  }
+
+  #enterFailed(step: 'failed' | 'cancelled', line: string): void {
+    this.#problems = [line];
+    this.#enter(step, line);
   }
 
   async #deploy(): Promise<FetchedImage> {
@@ -126,6 +147,7 @@ export class DeployRun {
       disk: this.#deployment.disk ?? 0,
     });
     const parts = new ChosenParts(image.layout, this.#deployment.partitions);
+    const customisation = await this.#fetchCustomisation();
     const path = await this.#preflight(image);
     signal.throwIfAborted();
     await using device = await (this.#options.openDevice ?? openBlockDevice)(path, {
@@ -145,7 +167,13 @@ export class DeployRun {
     this.#writer = writer;
     let isFinished = false;
     try {
-      await this.#write(image, { writer, parts, path });
+      await this.#write(image, { writer, parts });
+      if (customisation !== undefined) await this.#customise(customisation, { image, device, parts });
+      signal.throwIfAborted();
+      this.#enter('boot-entry', '');
+      await writer.finish();
+      this.#isBootable = true;
+      this.#warnings.push(...(await checkBootEntry(path, image.layout, this.#options.machine)));
       isFinished = true;
       return image;
     } finally {
@@ -175,12 +203,9 @@ export class DeployRun {
     return answer.path;
   }
 
-  async #write(
-    image: FetchedImage,
-    target: { writer: TargetWriter; parts: ChosenParts; path: string },
-  ): Promise<void> {
-    const { signal, verify, machine } = this.#options;
-    const { writer, parts, path } = target;
+  async #write(image: FetchedImage, target: { writer: TargetWriter; parts: ChosenParts }): Promise<void> {
+    const { signal, verify } = this.#options;
+    const { writer, parts } = target;
     this.#enter('partitioning', this.#disk);
     await writer.invalidate();
     for (const partition of parts.cleared) await writer.clear(partition);
@@ -193,9 +218,42 @@ export class DeployRun {
     await writer.flush();
     if (verify === true) await this.#readBack(parts.totalBytes(image), writer);
     signal.throwIfAborted();
-    this.#enter('boot-entry', '');
-    await writer.finish();
-    this.#warnings.push(...(await checkBootEntry(path, image.layout, machine)));
+    await writer.finishBody();
+  }
+
+  /** Before anything is written: whoever cannot have it keeps its disk. */
+  async #fetchCustomisation(): Promise<Customisation | undefined> {
+    const path = this.#deployment.customisation?.path;
+    if (path === undefined) return undefined;
+    const { link, signal } = this.#options;
+    return fetchCustomisation(path, { get: (at, getOptions) => link.get(at, getOptions), signal });
+  }
+
+  async #customise(
+    customisation: Customisation,
+    { image, device, parts }: { image: FetchedImage; device: BlockDevice; parts: ChosenParts },
+  ): Promise<void> {
+    const { signal, machine } = this.#options;
+    const [writer, meterBefore] = [this.#writer, this.#meter];
+    const meter = new ProgressMeter(fileBytes(customisation), this.#clock);
+    this.#writer = undefined;
+    if (fileBytes(customisation) > 0) this.#meter = meter;
+    this.#enter('customising', '');
+    const lost = new AbortController();
+    this.#edits = await customiseDevice({
+      ...{ device, customisation, machine },
+      partitions: image.layout.partitions.filter((one) => !parts.cleared.includes(one)),
+      path: this.#deployment.customisation!.path,
+      get: (at, getOptions) => this.#getPatiently(at, { ...getOptions, lost }),
+      signal: AbortSignal.any([signal, lost.signal]),
+      onEdit: (text) => this.#enter('customising', text),
+      onBytes: (bytes) => meter.advance(bytes),
+    });
+    for (const { text, result, reason } of this.#edits) {
+      this.#options.logger[result === 'failed' ? 'error' : 'info']({ result, reason }, text);
+    }
+    this.#writer = writer;
+    this.#meter = meterBefore;
   }
 
   async #receive(
@@ -261,17 +319,22 @@ export class DeployRun {
 
   #enter(step: TargetStep, detail: string): void {
     this.#step = step;
-    const { screen, logger, link } = this.#options;
+    this.#detail = detail;
+    const { screen, logger } = this.#options;
     logger.info({ job: this.#deployment.jobId, step, detail }, `step ${step}`);
     if (step === 'done') screen.milestone(`done ${this.#deployment.jobId} ${detail}`);
     else if (step === 'failed') screen.milestone(`failed: ${detail}`);
     else screen.milestone(`state ${step} ${detail}`.trimEnd());
     // A failure is told by the report alone: after a state that ends the job its numbers would be ignored.
-    if (step !== 'failed') {
-      const { jobId } = this.#deployment;
-      link.send({ type: 'state', jobId, step, detail: detail.slice(0, LINE_CHARS_MAX) });
-    }
+    if (step !== 'failed') this.#say();
     this.#show();
+  }
+
+  #say(): void {
+    const { jobId } = this.#deployment;
+    this.#saidAtMs = this.#clock.nowMs();
+    const detail = this.#detail.slice(0, LINE_CHARS_MAX);
+    this.#options.link.send({ type: 'state', jobId, step: this.#step, detail });
   }
 
   #tick(): void {
@@ -280,6 +343,9 @@ export class DeployRun {
       meter.advance(this.#writer.writtenBytes - meter.doneBytes);
     }
     if (this.#clock.nowMs() - this.#toldAtMs >= TELL_INTERVAL_MS) this.#tell();
+    // One edit may take long without a byte for the meter, such as making an initramfs.
+    const isQuiet = this.#clock.nowMs() - this.#saidAtMs >= SAY_AGAIN_MS;
+    if (this.#step === 'customising' && isQuiet) this.#say();
     this.#show();
   }
 
@@ -304,6 +370,8 @@ export class DeployRun {
         imageName: this.#deployment.image.name,
         disk: this.#disk,
         step: this.#step,
+        detail: this.#step === 'customising' ? this.#detail : '',
+        isBootable: this.#isBootable,
         progress: this.#meter?.state(),
         problems: this.#problems,
         warnings: this.#warnings,
@@ -325,6 +393,7 @@ export class DeployRun {
       badDatagrams: counts?.badDatagrams ?? 0,
       durationMs: Math.max(0, Math.round(this.#clock.nowMs() - this.#startedMs)),
       root: end.root,
+      ...(this.#edits === undefined ? {} : { edits: reportedEdits(this.#edits) }),
     };
   }
 }

@@ -84,7 +84,8 @@ export function checkImageParts(
   };
 }
 
-async function getAgain(
+/** Asks again after what passes: a lost connection, a late answer. */
+export async function getAgain(
   path: string,
   options: { get: GetFromConsole; signal: AbortSignal; bytesMax?: number },
 ): Promise<Buffer> {

@@ -97,7 +97,7 @@ describe('offers at a waiting computer', () => {
     expect(views.at(-1)!.choices!.items).toEqual(['Lab  (Windows and office)']);
     const progress = { doneBytes: 1, totalBytes: 2, bytesPerSecond: 1, leftSeconds: 1 };
     const job = { machine, consoleName: '', imageName: '', disk: '', problems: [], warnings: [] };
-    screen.show(jobView({ ...job, step: 'receiving', progress }));
+    screen.show(jobView({ ...job, step: 'receiving', detail: '', isBootable: false, progress }));
     expect(views.at(-1)!.choices).toBeUndefined();
     screen.show(waiting);
     offers.disconnected();

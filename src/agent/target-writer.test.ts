@@ -48,6 +48,7 @@ async function writeAll(device: DyingDevice, disk: TestDisk, seed: number): Prom
   await writer.invalidate();
   for (const block of shuffled(blocksOf(disk), seed)) await writer.write(block.offsetBytes, block.bytes);
   await writer.flush();
+  await writer.finishBody();
   await writer.finish();
 }
 
@@ -145,6 +146,11 @@ describe('TargetWriter', () => {
       await writer.write(block.offsetBytes, copy);
       copy.fill(0xee);
     }
+    await writer.finishBody();
+    expect(device.bytes.subarray(0, 512).every((byte) => byte === 0)).toBe(true);
+    expect(device.bytes.subarray(512, 8 * MIB - MIB).equals(disk.bytes.subarray(512, 8 * MIB - MIB))).toBe(
+      true,
+    );
     await writer.finish();
     expect(device.bytes.subarray(0, 512).equals(disk.bytes.subarray(0, 512))).toBe(true);
   });

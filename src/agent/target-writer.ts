@@ -108,8 +108,8 @@ export class TargetWriter {
     }
   }
 
-  /** Writes what was kept back and fits the GPT to this disk; only now the disk can start. */
-  async finish(): Promise<void> {
+  /** Writes what was kept back but the first sector: every file system is whole, and the disk cannot start yet. */
+  async finishBody(): Promise<void> {
     const sectorBytes = this.#device.logicalSectorBytes;
     for (const piece of this.#backup) await this.#putChecked(piece);
     for (const piece of this.#head) {
@@ -121,6 +121,11 @@ export class TargetWriter {
       });
     }
     await this.#device.flush();
+  }
+
+  /** After {@link finishBody}: writes the first sector and fits the GPT to this disk; only now the disk can start. */
+  async finish(): Promise<void> {
+    const sectorBytes = this.#device.logicalSectorBytes;
     for (const piece of this.#head) {
       if (piece.offsetBytes >= sectorBytes) continue;
       const bytes = piece.bytes.subarray(0, sectorBytes - piece.offsetBytes);

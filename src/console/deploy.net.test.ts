@@ -1,11 +1,13 @@
 import type { ChildProcess } from 'node:child_process';
-import { mkdtemp, open, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { loadIdentity, siteOf } from '../control/identity.ts';
 import { type StartedProgram, TestNetwork } from '../control/testdata/test-network.ts';
+import { openBlockDevice } from '../disk/block-device.ts';
+import { readDiskLayout } from '../disk/partition-table.ts';
 import { openFileSink } from '../image/file-sink.ts';
 import { openImage } from '../image/image-reader.ts';
 import { createImageWriter } from '../image/image-writer.ts';
@@ -67,6 +69,48 @@ async function makeImage(name: string, usedMebibytes: number): Promise<Buffer> {
   return disk;
 }
 
+const ROOT_BYTES = 16 * MEBIBYTE;
+
+/** A disk whose one partition holds as much of a Debian as is looked at. */
+async function makeSystemImage(name: string): Promise<void> {
+  const tree = join(dir, 'tree');
+  const files = {
+    'etc/os-release': 'ID=debian\nPRETTY_NAME="Debian GNU/Linux 13"\n',
+    'etc/hostname': 'master\n',
+    'etc/hosts': '127.0.1.1 master\n',
+  };
+  for (const [path, text] of Object.entries(files)) {
+    await mkdir(dirname(join(tree, path)), { recursive: true });
+    await writeFile(join(tree, path), text);
+  }
+  const disk = join(dir, 'master.disk');
+  const root = join(dir, 'root.ext4');
+  await run('mkfs.ext4', ['-q', '-d', tree, root, `${ROOT_BYTES / 1024}k`]);
+  await writeFile(disk, '');
+  await truncate(disk, DISK_BYTES);
+  await run('sfdisk', ['--quiet', disk], { input: `label: gpt\n1MiB ${ROOT_BYTES / 512} L\n` });
+  await run('dd', [`if=${root}`, `of=${disk}`, 'bs=1M', 'seek=1', 'conv=notrunc']);
+  await using device = await openBlockDevice(disk);
+  const layout = await readDiskLayout(device);
+  const path = join(consolePaths(dataDir()).images, `${name}.sco`);
+  const writer = createImageWriter(await openFileSink(path));
+  for (const { startBytes, sizeBytes } of [...layout.bootAreas, ...layout.partitions]) {
+    for (let at = startBytes; at < startBytes + sizeBytes; at += MEBIBYTE) {
+      const bytes = Math.min(MEBIBYTE, startBytes + sizeBytes - at);
+      await writer.add({ disk: 0, offsetBytes: at }, await device.read(at, bytes));
+    }
+  }
+  await writer.finish({ ...manifestDraft(DISK_BYTES), disks: [layout] });
+}
+
+/** Where the system of {@link makeSystemImage} is mounted. */
+async function rootOf(disk: string): Promise<string> {
+  const at = join(dir, 'mounted');
+  await mkdir(at);
+  await run('mount', ['-o', `loop,ro,offset=${MEBIBYTE},sizelimit=${ROOT_BYTES}`, disk, at]);
+  return at;
+}
+
 async function startTarget(name: string, address: string): Promise<StartedProgram & { disk: string }> {
   await network.add(name, address);
   const disk = join(dir, `${name}.disk`);
@@ -100,6 +144,37 @@ describe('a deployment between computers', () => {
     expect(Math.min(...multicast)).toBeGreaterThan(0);
     const log = await command('log', '--job', result.id);
     expect(log.stdout).toContain('2 of 2 computers done');
+  });
+
+  it('gives the deployed system its name, account and file before its disk can start', async () => {
+    await startConsole();
+    await makeSystemImage('debian');
+    const file = join(dir, 'welcome.txt');
+    await writeFile(file, 'welcome');
+    const template = {
+      ...{ version: 1, name: 'lab', image: 'debian', after: 'wait' },
+      computerNames: { kind: 'pattern', pattern: 'PC-{n:02}', first: 5 },
+      files: [{ source: file, destination: '/opt/lab' }],
+      run: { waitFor: 1, waitSeconds: 60 },
+    };
+    await writeFile(join(dir, 'lab.json'), JSON.stringify(template));
+    expect((await command('template', 'import', join(dir, 'lab.json'))).code).toBe(0);
+    const { disk } = await startTarget('one', '10.78.0.11');
+    const { code, stdout, stderr } = await command('deploy', '--template', 'lab', '--json');
+    expect(code, stderr + stdout).toBe(0);
+    const { id } = JSON.parse(stdout) as DeploySnapshot;
+    const text = (await command('report', id)).stdout;
+    expect(text).toContain('PC-05');
+    expect(text).toMatch(/done: Read again what was written/);
+    const root = await rootOf(disk);
+    try {
+      expect((await readFile(join(root, 'etc/hostname'), 'utf8')).trim()).toBe('PC-05');
+      expect(await readFile(join(root, 'opt/lab/welcome.txt'), 'utf8')).toBe('welcome');
+    } finally {
+      await run('umount', [root]);
+    }
+    const { stdout: loops } = await run('losetup', ['--list', '--noheadings', '--output', 'BACK-FILE']);
+    expect(loops).not.toContain(disk);
   });
 
   it('is finished by the living when one is switched off, and says who is missing', async () => {
