@@ -9,8 +9,8 @@ var files = new ActiveXObject('Scripting.FileSystemObject');
 var shell = new ActiveXObject('WScript.Shell');
 var here = files.GetParentFolderName(WScript.ScriptFullName);
 var RESTART_NEEDED = 3010;
-var CARD_TRIES_MAX = 18;
-var CARD_PAUSE_SECONDS = 5;
+var TRIES_MAX = 24;
+var PAUSE_SECONDS = 5;
 var failed = false;
 var restart = false;
 var logPath = logFile();
@@ -71,6 +71,21 @@ function wmi() {
   return GetObject('winmgmts:{impersonationLevel=impersonate,authenticationLevel=pktPrivacy}!\\\\.\\root\\cimv2');
 }
 
+// This is run while the services of Windows are still being started.
+function waitForServices() {
+  for (var tries = 1; tries < TRIES_MAX; tries++) {
+    try {
+      return groupNameOf('S-1-5-32-544');
+    } catch (e) {
+      pause(PAUSE_SECONDS);
+    }
+  }
+}
+
+function groupNameOf(sid) {
+  return wmi().Get("Win32_SID.SID='" + sid + "'").AccountName;
+}
+
 function each(collection, act) {
   for (var all = new Enumerator(collection); !all.atEnd(); all.moveNext()) act(all.item());
 }
@@ -90,8 +105,7 @@ function doUser(step) {
   if (step.fullName !== '') user.FullName = step.fullName;
   user.AccountDisabled = false;
   user.SetInfo();
-  var groupName = wmi().Get("Win32_SID.SID='" + step.groupSid + "'").AccountName;
-  var group = GetObject('WinNT://./' + groupName + ',group');
+  var group = GetObject('WinNT://./' + groupNameOf(step.groupSid) + ',group');
   if (!group.IsMember(user.ADsPath)) group.Add(user.ADsPath);
   return isNew ? 'made' : 'changed';
 }
@@ -110,8 +124,8 @@ function waitForCards(step) {
   for (var tries = 1; ; tries++) {
     var cards = findCards(step);
     if (cards.length > 0) return cards;
-    if (tries === CARD_TRIES_MAX) throw new Error('Windows knows no network card of ' + step.macs.join(', '));
-    pause(CARD_PAUSE_SECONDS);
+    if (tries === TRIES_MAX) throw new Error('Windows knows no network card of ' + step.macs.join(', '));
+    pause(PAUSE_SECONDS);
   }
 }
 
@@ -195,6 +209,7 @@ function doStep(step) {
 try {
   var steps = takeSettings(here + '\\settings.json');
   log('first start');
+  waitForServices();
   for (var i = 0; i < steps.length; i++) doStep(steps[i]);
 } catch (e) {
   failed = true;

@@ -5,8 +5,8 @@
 export const FIRST_START_POWERSHELL = String.raw`# TotalDeploy: run once by firststart.cmd, before anyone logs on.
 $ErrorActionPreference = 'Stop'
 $restartNeeded = 3010
-$cardTriesMax = 18
-$cardPauseSeconds = 5
+$triesMax = 24
+$pauseSeconds = 5
 $script:failed = $false
 $script:restart = $false
 
@@ -46,6 +46,18 @@ function Get-Settings([string]$path) {
     return ConvertFrom-Json ([Text.Encoding]::ASCII.GetString($bytes))
 }
 
+# This is run while the services of Windows are still being started.
+function Wait-Service {
+    for ($tries = 1; $tries -lt $triesMax; $tries++) {
+        try {
+            $null = Get-WmiObject Win32_ComputerSystem
+            return
+        } catch {
+            Start-Sleep -Seconds $pauseSeconds
+        }
+    }
+}
+
 function Invoke-User($step) {
     $computer = [ADSI]'WinNT://.,computer'
     $isNew = $false
@@ -81,8 +93,8 @@ function Wait-Card($step) {
     for ($tries = 1; ; $tries++) {
         $cards = @(Find-Card $step)
         if ($cards.Count -gt 0) { return $cards }
-        if ($tries -eq $cardTriesMax) { throw ('Windows knows no network card of ' + ($step.macs -join ', ')) }
-        Start-Sleep -Seconds $cardPauseSeconds
+        if ($tries -eq $triesMax) { throw ('Windows knows no network card of ' + ($step.macs -join ', ')) }
+        Start-Sleep -Seconds $pauseSeconds
     }
 }
 
@@ -167,6 +179,7 @@ $script:logFile = Get-LogFile
 try {
     $steps = Get-Settings ($env:SystemRoot + '\TotalDeploy\settings.json')
     Write-Log 'first start'
+    Wait-Service
     foreach ($step in $steps) { Invoke-Step $step }
 } catch {
     $script:failed = $true
