@@ -155,4 +155,20 @@ describe('changeSidOfVolume', () => {
     await expectFiles(volume, { ...files, sid: back.to });
     expect(await changeSidOfVolume(volume, CHANGE)).toMatchObject({ changedFiles: 0, changedDescriptors: 0 });
   });
+
+  it('touches no volume that is mounted', async () => {
+    const volume = await makeVolume(16, 4096);
+    const device = (await run('losetup', ['--find', '--show', volume])).stdout.trim();
+    try {
+      await mounted(device, () =>
+        expect(changeSidOfVolume(device, CHANGE)).rejects.toMatchObject({
+          code: 'refused',
+          message: expect.stringContaining('it is mounted'),
+        }),
+      );
+      expect(await changeSidOfVolume(device, CHANGE)).toMatchObject({ changedFiles: 0 });
+    } finally {
+      await run('losetup', ['--detach', device]);
+    }
+  });
 });
