@@ -37,8 +37,8 @@ export class UnattendXml {
    * @throws TdError `invalid` when it is no well-formed answer file, or has a DTD, which none needs.
    */
   static async parse(bytes: Buffer | undefined, options: { what: string }): Promise<UnattendXml> {
-    // The library is read only for sysprepped systems.
-    const { DOMParser, onErrorStopParsing, XMLSerializer } = await import('@xmldom/xmldom');
+    // The library is read only for sysprepped systems. In the bundle only the default export is there.
+    const { DOMParser, onErrorStopParsing, XMLSerializer } = (await import('@xmldom/xmldom')).default;
     const wrong = (why: string) =>
       new TdError(
         'invalid',
