@@ -3,34 +3,24 @@ import { ATTRIBUTE, undoFixups } from './ntfs-acl-record.ts';
 import type { NtfsVolume } from './ntfs-acl-volume.ts';
 
 const LOG_RECORD = 2;
-const VOLUME_RECORD = 3;
-const VOLUME_IS_DIRTY = 0x0001;
 const VOLUME_IS_CLEAN = 0x0002;
 const NO_CLIENT = 0xffff;
 const RESTART_PAGE_BYTES = 4096;
 
 /**
- * What is pending in the volume's journal would undo or mix with changes made behind its back.
+ * What is pending in the volume's journal would undo or mix with changes made behind its back. A volume that is only
+ * marked to be checked is none the worse: its permissions are changed when all of them fit together, or not at all.
  *
- * @throws TdError `refused` when Windows did not close the volume.
+ * @throws TdError `refused` when its journal was not closed.
  */
 export async function checkIsClosed(volume: NtfsVolume): Promise<void> {
-  const refuse = (why: string) =>
-    new TdError(
-      'refused',
-      `Cannot change the permissions of the volume: ${why}; start Windows once and shut it down`,
-    );
-  const [information] = await volume.attributes(VOLUME_RECORD, {
-    type: ATTRIBUTE.volumeInformation,
-    name: '',
-  });
-  const value = information?.value;
-  if (value === undefined || value.length < 12)
-    throw new TdError('invalid', 'Cannot read $Volume: run chkdsk');
-  if ((value.readUInt16LE(10) & VOLUME_IS_DIRTY) !== 0) throw refuse('it is marked to be checked');
   const log = await volume.stream(LOG_RECORD, { type: ATTRIBUTE.data, name: '' });
   const length = Math.min(log.dataBytes, 2 * RESTART_PAGE_BYTES);
-  if (!isCleanLog(await volume.read(log, { at: 0, length }))) throw refuse('its journal was not closed');
+  if (isCleanLog(await volume.read(log, { at: 0, length }))) return;
+  throw new TdError(
+    'refused',
+    'Cannot change the permissions of the volume: its journal was not closed; start Windows once and shut it down',
+  );
 }
 
 /**

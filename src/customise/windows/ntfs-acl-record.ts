@@ -5,7 +5,6 @@ export const ATTRIBUTE = {
   standardInformation: 0x10,
   attributeList: 0x20,
   securityDescriptor: 0x50,
-  volumeInformation: 0x70,
   data: 0x80,
   indexRoot: 0x90,
   indexAllocation: 0xa0,

@@ -9,7 +9,7 @@ import { isCleanLog } from './ntfs-acl-clean.ts';
 import { attributesOf, decodeRecord, decodeRuns, undoFixups, withFixups } from './ntfs-acl-record.ts';
 import { descriptorHash } from './ntfs-acl-secure.ts';
 import { decodeAttributeList, decodeBootSector } from './ntfs-acl-volume.ts';
-import type { SidChange } from './sid.ts';
+import { machineSidBytes, type SidChange } from './sid.ts';
 
 const CHANGE: SidChange = {
   from: [1_111_111_111, 2_222_222_222, 3_333_333_333],
@@ -123,16 +123,42 @@ describe('changeSidOfVolume', () => {
     expect((await readFile(path)).equals(before)).toBe(true);
   });
 
-  it('refuses a volume that is marked to be checked, one with an open journal, and what is no volume', async () => {
+  it('changes a descriptor that a file keeps for itself, also in the mirror of the first files', async () => {
+    const path = await makeVolume();
+    const volume = await readFile(path);
+    const places = [recordAt(volume, 3), Number(volume.readBigUInt64LE(0x38)) * 4096 + 3 * RECORD_BYTES];
+    for (const record of places) {
+      let at = record + volume.readUInt16LE(record + 0x14);
+      while (volume.readUInt32LE(at) !== 0x50) at += volume.readUInt32LE(at + 4);
+      const end = at + volume.readUInt16LE(at + 0x14) + volume.readUInt32LE(at + 0x10);
+      machineSidBytes(CHANGE.from).copy(volume, end - 12);
+    }
+    await writeFile(path, volume);
+    expect(await changeSidOfVolume(path, CHANGE)).toMatchObject({ changedFiles: 1, changedDescriptors: 0 });
+    const after = await readFile(path);
+    expect(after.includes(machineSidBytes(CHANGE.from))).toBe(false);
+    const [inTable, inMirror] = places.map((record) => after.subarray(record, record + RECORD_BYTES));
+    expect(inTable!.includes(machineSidBytes(CHANGE.to))).toBe(true);
+    expect(inTable!.equals(inMirror!)).toBe(true);
+    await run('ntfsfix', ['-n', path]);
+  });
+
+  it('refuses a volume with an open journal, and what is no volume', async () => {
     const path = await makeVolume();
     const sound = await readFile(path);
-    const dirty = Buffer.from(sound);
-    let at = recordAt(dirty, 3) + dirty.readUInt16LE(recordAt(dirty, 3) + 0x14);
-    while (dirty.readUInt32LE(at) !== 0x70) at += dirty.readUInt32LE(at + 4);
-    const flagsAt = at + dirty.readUInt16LE(at + 0x14) + 10;
-    dirty.writeUInt16LE(dirty.readUInt16LE(flagsAt) | 1, flagsAt);
-    await writeFile(path, dirty);
-    await expect(changeSidOfVolume(path, CHANGE)).rejects.toThrow(/marked to be checked; start Windows once/);
+    const open = Buffer.from(sound);
+    // The first run of $LogFile's data: one byte each for the lengths, then the count and the place.
+    const record = recordAt(open, 2);
+    let at = record + open.readUInt16LE(record + 0x14);
+    while (open.readUInt32LE(at) !== 0x80) at += open.readUInt32LE(at + 4);
+    const run = at + open.readUInt16LE(at + 0x20);
+    const countBytes = open.readUInt8(run) & 0xf;
+    const cluster = open.readUIntLE(run + 1 + countBytes, open.readUInt8(run) >> 4);
+    open.write('RSTR', cluster * 4096, 'latin1');
+    await writeFile(path, open);
+    await expect(changeSidOfVolume(path, CHANGE)).rejects.toThrow(
+      /journal was not closed; start Windows once/,
+    );
     await writeFile(path, Buffer.alloc(sound.length));
     await expect(changeSidOfVolume(path, CHANGE)).rejects.toThrow(/boot sector is not that of NTFS/);
     await writeFile(path, sound.subarray(0, 600));
