@@ -22,11 +22,13 @@ export async function readDiskIdentity(
   const model = await text('device/model', 'device/name');
   // Numbers there are PCI ids (virtio), and "ATA" is what libata calls every vendor.
   const showVendor = vendor !== '' && vendor !== 'ATA' && !/^0x/.test(vendor);
+  const devicePath = await realpath(folder).catch(() => folder);
   return {
     model: (showVendor ? `${vendor} ${model}`.trim() : model).slice(0, 256),
-    serial: (await text('serial', 'device/serial')) || (await serialPage(folder)),
+    serial:
+      (await text('serial', 'device/serial')) || (await serialPage(folder)) || (await usbSerial(devicePath)),
     wwn: await text('wwid', 'device/wwid'),
-    bus: busOf(await realpath(folder).catch(() => folder)),
+    bus: busOf(devicePath),
   };
 }
 
@@ -43,6 +45,13 @@ async function serialPage(folder: string): Promise<string> {
   const page = await readFile(join(folder, 'device/vpd_pg80')).catch(() => Buffer.alloc(0));
   if (page.length < 5 || page[1] !== 0x80) return '';
   return cleanText(page.subarray(4, 4 + page.readUInt16BE(2)).toString('latin1'));
+}
+
+/** Many sticks have a serial number as USB devices only, `usb2/2-1/serial`; a hub has its own further up. */
+async function usbSerial(sysfsPath: string): Promise<string> {
+  const device = /^.*\/usb\d+(?:\/\d+-[\d.]+)+(?=\/)/.exec(sysfsPath)?.[0];
+  if (device === undefined) return '';
+  return cleanText(await readFile(join(device, 'serial'), 'utf8').catch(() => ''));
 }
 
 function busOf(sysfsPath: string): MachineDisk['bus'] {

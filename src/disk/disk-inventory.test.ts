@@ -111,6 +111,15 @@ describe('listDisks', () => {
     ]);
   });
 
+  it('knows the serial number a stick has as a USB device, not that of the hub before it', async () => {
+    const stick = 'pci0000:00/0000:00:14.0/usb2/2-1/2-1.4/2-1.4:1.0/host6/target6:0:0/6:0:0:0';
+    await addDisk('sdb', stick, { size: '2000' });
+    const usb = join(sysRoot, 'devices/pci0000:00/0000:00:14.0/usb2/2-1');
+    await writeFile(join(usb, 'serial'), 'HUB');
+    await writeFile(join(usb, '2-1.4/serial'), '4C530001230\n');
+    expect((await list()).map((disk) => disk.serial)).toEqual(['4C530001230']);
+  });
+
   it('leaves out what is no disk, and readers without a medium', async () => {
     for (const name of ['loop0', 'ram1', 'zram0', 'sr0', 'fd0', 'dm-1', 'md127', 'nbd3']) {
       await addDisk(name, `virtual/${name}`, { size: '2000' });
