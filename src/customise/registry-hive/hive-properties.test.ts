@@ -181,7 +181,7 @@ describe('any sequence of edits', () => {
         pair.apply({ do: 'write' });
         pair.expectEqual();
       }),
-      { numRuns: Number(process.env.RUNS_X ?? 1) * 40 },
+      { numRuns: 40 },
     );
   });
 });
@@ -256,7 +256,7 @@ describe('any bytes', () => {
         }
         useAll(resealed(file));
       }),
-      { numRuns: Number(process.env.RUNS_X ?? 1) * 200 },
+      { numRuns: 120 },
     );
   });
 
@@ -276,7 +276,7 @@ describe('any bytes', () => {
           useAll(resealed(file));
         },
       ),
-      { numRuns: Number(process.env.RUNS_X ?? 1) * 200 },
+      { numRuns: 120 },
     );
   });
 
@@ -287,7 +287,7 @@ describe('any bytes', () => {
         if (file.length >= 8192) sampleHive().toBuffer().copy(file, 0, 0, 4140);
         useAll(file, [Buffer.from(log)]);
       }),
-      { numRuns: Number(process.env.RUNS_X ?? 1) * 100 },
+      { numRuns: 80 },
     );
   });
 
@@ -308,7 +308,7 @@ describe('any bytes', () => {
         expect(replayLogs(dirty, [log]).bytes.length).toBeLessThanOrEqual(dirty.length + log.length);
         useAll(dirty, [log]);
       }),
-      { numRuns: Number(process.env.RUNS_X ?? 1) * 100 },
+      { numRuns: 80 },
     );
   });
 });

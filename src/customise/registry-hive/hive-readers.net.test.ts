@@ -9,8 +9,8 @@ import { upperUnit } from './key-name.ts';
 import { sampleHive } from './testdata/made-hives.ts';
 import { editEverything, hasRealHives, REAL_HIVE_NAMES, realHive } from './testdata/real-hives.ts';
 
-/** Values of all keys, by path and name, as `type:hex`. */
-type Content = Map<string, Map<string, string>>;
+/** Values of all keys by path, each `name=type:hex`, in the order of their names. */
+type Content = Map<string, string[]>;
 
 const OUTPUT_BYTES_MAX = 256 * 1024 * 1024;
 
@@ -23,7 +23,10 @@ async function temporaryFile(bytes: Buffer): Promise<AsyncDisposable & { path: s
 
 function expectedContent(hive: Hive): Content {
   const valuesOf = (key: HiveKey) =>
-    new Map(key.values().map(({ name, type, data }) => [name, `${type}:${data.toString('hex')}`]));
+    key
+      .values()
+      .map(({ name, type, data }) => `${name}=${type}:${data.toString('hex')}`)
+      .sort();
   return new Map([...hive.keys()].map((key) => [`\\${key.path}`, valuesOf(key)]));
 }
 
@@ -31,13 +34,14 @@ function expectedContent(hive: Hive): Content {
 async function contentByHivex(path: string): Promise<Content> {
   const { stdout } = await run('hivexregedit', ['--export', path, '\\'], {
     outputBytesMax: OUTPUT_BYTES_MAX,
+    env: { PERL_UNICODE: 'S' },
   });
   const content: Content = new Map();
-  let values = new Map<string, string>();
+  let values: string[] = [];
   for (const line of stdout.split('\n').slice(1)) {
     const section = /^\[(.*)\]$/s.exec(line);
     if (section !== null) {
-      values = new Map();
+      values = [];
       content.set(section[1]!, values);
     }
     const value = /^(?:@|"((?:[^"\\]|\\.)*)")=(?:hex\(([0-9a-f]+)\):([0-9a-f,]*)|dword:([0-9a-f]{8}))$/.exec(
@@ -49,8 +53,9 @@ async function contentByHivex(path: string): Promise<Content> {
     }
     const [, name = '', type = '4', bytes = '', number] = value;
     const data = number === undefined ? bytes.replaceAll(',', '') : littleEndian(number);
-    values.set(name.replace(/\\(.)/g, '$1'), `${Number.parseInt(type, 16)}:${data}`);
+    values.push(`${name.replace(/\\(.)/g, '$1')}=${Number.parseInt(type, 16)}:${data}`);
   }
+  for (const list of content.values()) list.sort();
   return content;
 }
 
@@ -62,7 +67,7 @@ function littleEndian(number: string): string {
 async function keysByReged(path: string): Promise<string[]> {
   const out = `${path}.reg`;
   await run('reged', ['-x', path, 'H', '\\', out], { okCodes: [0, 1, 2], outputBytesMax: OUTPUT_BYTES_MAX });
-  const lines = (await readFile(out, 'utf8')).split(/\r?\n/);
+  const lines = (await readFile(out, 'latin1')).split(/\r?\n/);
   return lines.filter((line) => /^\[H\\.*\]$/.test(line)).map((line) => line.slice(2, -1));
 }
 
@@ -74,20 +79,33 @@ async function valuesByLibregf(path: string, key: string): Promise<string[]> {
   return [...values].map(([, name, type, bytes]) => `${name} ${type} ${bytes}`);
 }
 
-async function expectSameByAll(hive: Hive): Promise<void> {
+async function expectSameByHivex(hive: Hive): Promise<void> {
   await using file = await temporaryFile(hive.toBuffer());
-  const expected = expectedContent(hive);
-  const found = await contentByHivex(file.path);
-  expect([...found.keys()].sort()).toEqual([...expected.keys()].sort());
-  for (const [path, values] of expected) expect(found.get(path), path).toEqual(values);
-  const paths = [...hive.keys()].map((key) => key.path).filter((path) => path !== '');
-  const byReged = await keysByReged(file.path);
-  expect(byReged.filter((path) => path !== '').sort()).toEqual(paths.map((path) => `\\${path}`).sort());
+  const [expected, found] = [expectedContent(hive), await contentByHivex(file.path)];
+  expect([...found.keys()].filter((path) => !expected.has(path))).toEqual([]);
+  const isEqual = (path: string, values: string[]) => found.get(path)?.join('\n') === values.join('\n');
+  expect([...expected].filter(([path, values]) => !isEqual(path, values))).toEqual([]);
+}
+
+async function expectSameKeysByReged(hive: Hive): Promise<void> {
+  await using file = await temporaryFile(hive.toBuffer());
+  // It does not find keys whose names are beyond one byte a character.
+  const paths = [...hive.keys()]
+    .map((key) => `\\${key.path}`)
+    .filter((path) => /^\\[\x01-\xff]+$/.test(path));
+  const found = (await keysByReged(file.path)).filter((path) => path !== '');
+  // Two lists of 30,000 paths are not shown side by side.
+  expect(found.sort().join('\n') === paths.sort().join('\n')).toBe(true);
+  expect(paths.length).toBeGreaterThan(400);
 }
 
 describe('other readers of registry hives', () => {
   it.each([3, 5] as const)('read what was written (version 1.%i)', async (minor) => {
-    await expectSameByAll(sampleHive(minor));
+    await expectSameByHivex(sampleHive(minor));
+    const readable = sampleHive(minor);
+    // reged ends with a crash at the name of this value.
+    readable.key('Kinds')!.delete('Ωmega');
+    await expectSameKeysByReged(readable);
     await using file = await temporaryFile(sampleHive(minor).toBuffer());
     expect(await valuesByLibregf(file.path, '\\Kinds')).toEqual([
       '(default) REG_SZ 16',
@@ -109,9 +127,10 @@ describe('other readers of registry hives', () => {
     async (name) => {
       const hive = realHive(name);
       editEverything(hive);
-      await expectSameByAll(hive);
+      await expectSameByHivex(hive);
+      await expectSameKeysByReged(hive);
       await using file = await temporaryFile(hive.toBuffer());
-      expect(await valuesByLibregf(file.path, '\\TotalDeploy Ω\\with spaces')).toEqual([
+      expect(await valuesByLibregf(file.path, '\\TotalDeploy é\\with spaces')).toEqual([
         'text REG_SZ 12',
         '(default) REG_DWORD_LITTLE_ENDIAN 4',
         'large REG_BINARY 40000',

@@ -29,11 +29,17 @@ function grown(hive: Hive): Buffer {
   let bytes = hive.toBuffer().length;
   for (let index = 0; bytes < LARGE_BYTES; index += 1) {
     const key = hive.root.ensure(`Fill\\${index >> 8}\\key ${index & 255}`);
-    for (let value = 0; value < 8; value += 1)
-      key.set(`value ${value}`, { type: 3, data: Buffer.alloc(64, value) });
+    for (let value = 0; value < 4; value += 1)
+      key.set(`value ${value}`, { type: 3, data: Buffer.alloc(200, value) });
     bytes += 1000;
   }
   return hive.toBuffer();
+}
+
+/** Paths of keys that only one of them has, or both with other content. */
+function differences(before: Record<string, string[]>, after: Record<string, string[]>): string[] {
+  const paths = new Set([...Object.keys(before), ...Object.keys(after)]);
+  return [...paths].filter((path) => before[path]?.join() !== after[path]?.join());
 }
 
 describe('speed', () => {
@@ -74,16 +80,15 @@ describe.skipIf(!hasRealHives)('real hives (skipped: their folder is absent)', (
     const after = Hive.parse(hive.toBuffer());
     expect(after.check().problems).toEqual([]);
     expect(hive.check().lostCells).toBe(realHive(name).check().lostCells);
-    const untouched = (content: Record<string, string[]>) =>
-      Object.entries(content).filter(([path]) => {
-        const upper = path.toUpperCase();
-        return !edited.some((one) => upper === one || upper.startsWith(`${one}\\`));
-      });
-    expect(untouched(contentOf(after))).toEqual(untouched(before));
-    const key = after.key('totaldeploy Ω\\WITH SPACES')!;
+    const isEdited = (path: string) => {
+      const upper = path.toUpperCase();
+      return edited.some((one) => upper === one || upper.startsWith(`${one}\\`));
+    };
+    expect(differences(before, contentOf(after)).filter((path) => !isEdited(path))).toEqual([]);
+    const key = after.key('totaldeploy É\\WITH SPACES')!;
     expect(key.value('large')!.data.equals(Buffer.alloc(40_000, 'large'))).toBe(true);
     expect(key.values().map((value) => value.name)).toEqual(['text', '', 'large', 'grown']);
-    expect(after.key('TotalDeploy Ω\\many')!.subkeys()).toHaveLength(733);
+    expect(after.key('TotalDeploy é\\many')!.subkeys()).toHaveLength(400);
   });
 
   it('have their free room wiped without loss', () => {

@@ -199,7 +199,8 @@ function storeData(cells: CellStore, data: Buffer): number {
   head.writeUInt32LE(listOffset, DB.segmentList);
   for (let index = 0; index < segments; index += 1) {
     const part = data.subarray(index * SEGMENT_BYTES, (index + 1) * SEGMENT_BYTES);
-    const segment = cells.allocate(part.length);
+    // Windows gives the last one, too, its full size, and others read it by the size of its cell.
+    const segment = cells.allocate(SEGMENT_BYTES);
     part.copy(cells.cell(segment, part.length, 'the data of a value'));
     cells.cell(listOffset, 0, 'the data of a value').writeUInt32LE(segment, index * 4);
   }

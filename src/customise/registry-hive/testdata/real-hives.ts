@@ -41,7 +41,7 @@ export function realHive(name: string, options: ParseOptions = {}): Hive {
 export function editEverything(hive: Hive): string[] {
   const { root } = hive;
   const [last] = root.subkeys().slice(-1);
-  const edited = root.ensure('TotalDeploy Ω\\with spaces');
+  const edited = root.ensure('TotalDeploy é\\with spaces');
   edited.set('text', { type: 1, data: Buffer.from('Grüße\0', 'utf16le') });
   edited.set('', { type: 4, data: Buffer.from([1, 2, 3, 4]) });
   edited.set('large', { type: 3, data: Buffer.alloc(40_000, 'large') });
@@ -49,11 +49,12 @@ export function editEverything(hive: Hive): string[] {
   edited.set('grown', { type: 3, data: Buffer.alloc(20_000, 2) });
   edited.set('gone', { type: 3, data: Buffer.alloc(17_000, 3) });
   edited.delete('gone');
-  for (let index = 0; index < 1100; index += 1) root.ensure(`TotalDeploy Ω\\many\\${(index * 7) % 1100}`);
-  for (let index = 0; index < 1100; index += 3) hive.key(`TotalDeploy Ω\\many\\${index}`)?.remove();
+  for (let index = 0; index < 600; index += 1) root.ensure(`TotalDeploy é\\many\\${(index * 7) % 600}`);
+  for (let index = 0; index < 600; index += 3) hive.key(`TotalDeploy é\\many\\${index}`)?.remove();
+  edited.ensure('日本 Ω');
   const descriptor = root.securityDescriptor;
   edited.securityDescriptor = Buffer.concat([descriptor, Buffer.alloc(4)]);
-  const paths = ['TOTALDEPLOY Ω'];
+  const paths = ['TOTALDEPLOY É'];
   if (last !== undefined) {
     paths.push(last.path.toUpperCase());
     last.rename(`${last.name} with a much longer name than before`);
