@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { NewCommand } from './commands/command-options.ts';
 import type { ConsoleCommandContext } from './commands/console-command-context.ts';
+import type { CustomiseFlags } from './commands/customise-command.ts';
 import { registerDeploy } from './commands/deploy-options.ts';
 import { registerReportCommands } from './commands/report-commands.ts';
 import type { StartFlags } from './commands/start-command.ts';
@@ -23,6 +24,7 @@ export function registerConsoleCommands(program: Command, context: ConsoleComman
   registerLists(command, context);
   registerDeploy(command, context);
   registerToolsCommands(command, context);
+  registerCustomise(command, context);
   registerReportCommands(command, context);
   registerTemplateCommands(program, context);
 }
@@ -42,6 +44,23 @@ function registerStart(command: NewCommand, context: ConsoleCommandContext): voi
     .option('--debug', 'log everything')
     .action(async (flags: StartFlags) =>
       (await import('./commands/start-command.ts')).runStart(flags, context),
+    );
+}
+
+function registerCustomise(command: NewCommand, context: ConsoleCommandContext): void {
+  command(
+    'customise',
+    'Change a mounted, stopped system as a deployment would; exit code 3 when some changes failed.',
+    'customise --root /mnt --template lab.json --for 52:54:00:12:34:56 --dry-run',
+  )
+    .requiredOption('--root <dir>', 'where the root of the system is mounted')
+    .requiredOption('--template <file>', 'the template file')
+    .requiredOption('--for <mac>', 'the computer that it will start on')
+    .option('--password-file <file>', 'first line: the password for the domain; - reads standard input')
+    .option('--dry-run', 'print what would be changed')
+    .option('--json', 'print JSON')
+    .action(async (flags: CustomiseFlags) =>
+      (await import('./commands/customise-command.ts')).runCustomise(flags, context),
     );
 }
 

@@ -4,6 +4,8 @@ import type { Edit } from './edit.ts';
 import type { OpenFile } from './file-source.ts';
 import type { MachineFacts } from './machine-facts.ts';
 
+export type SystemFamily = 'windows' | 'linux';
+
 export interface CustomiseOptions {
   customisation: Customisation;
   /** The computer that the system will start on. */

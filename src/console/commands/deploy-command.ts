@@ -8,6 +8,7 @@ import type { ConsoleCommandContext } from './console-command-context.ts';
 import { DeployProgress } from './deploy-progress.ts';
 import { printable } from './image-info.ts';
 import { plural, textTable } from './text-table.ts';
+import { askedPassword } from './typed-password.ts';
 
 const CANCEL_MS_MAX = 10_000;
 
@@ -15,6 +16,8 @@ export interface DeployFlags {
   data: string;
   /** Of a template, or of an image: see {@link ConsoleCalls}. */
   request: Record<string, unknown>;
+  /** Holds the password of who joins computers to the domain. */
+  passwordFile?: string;
   json?: true;
 }
 
@@ -25,12 +28,18 @@ export interface DeployFlags {
  */
 export async function runDeploy(flags: DeployFlags, context: ConsoleCommandContext): Promise<void> {
   await using client = await connectConsole(consolePaths(flags.data).socket);
-  if (flags.request.template !== undefined) {
-    const { notApplied, warnings } = (await client.call('plan', flags.request)) as DeployPlan;
+  let { request } = flags;
+  if (request.template !== undefined) {
+    const { notApplied, warnings, asks } = (await client.call('plan', request)) as DeployPlan;
     for (const line of notApplied) context.note(`Not applied by this version: ${printable(line)}\n`);
     for (const line of warnings) context.note(`Warning: ${printable(line)}\n`);
+    if (asks !== undefined || flags.passwordFile !== undefined) {
+      const question = `Password of ${asks?.user ?? 'the administrator'} for ${asks?.domain ?? 'the domain'}`;
+      const domainPassword = await askedPassword(question, { file: flags.passwordFile, context });
+      request = { ...request, domainPassword };
+    }
   }
-  const { jobId } = (await client.call('deploy', flags.request)) as { jobId: string };
+  const { jobId } = (await client.call('deploy', request)) as { jobId: string };
   const progress = new DeployProgress(context);
   const cancel = () => {
     context.note('\nCancelling the deployment…\n');

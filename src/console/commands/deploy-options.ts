@@ -17,6 +17,7 @@ interface DeployOptions {
   datagram?: number;
   allOrNothing?: true;
   lostWait?: number;
+  passwordFile?: string;
   json?: true;
 }
 
@@ -43,13 +44,18 @@ export function registerDeploy(command: NewCommand, context: ConsoleCommandConte
     )
     .option('--all-or-nothing', 'with --image: write nothing when one computer cannot')
     .option('--lost-wait <seconds>', 'with --image: how long a lost computer may take to come back', days)
+    .option(
+      '--password-file <file>',
+      'with --template: first line is the password for the domain; - reads standard input',
+    )
     .option('--json', 'print the report as JSON')
     .action(async (options: DeployOptions, self: Command) => {
       const request = requestOf(options);
       if (typeof request === 'string') self.error(request);
-      const json = options.json === undefined ? {} : { json: options.json };
+      const { json, passwordFile } = options;
+      const more = { ...(json && { json }), ...(passwordFile === undefined ? {} : { passwordFile }) };
       const { runDeploy } = await import('./deploy-command.ts');
-      return runDeploy({ data: options.data, request, ...json }, context);
+      return runDeploy({ data: options.data, request, ...more }, context);
     });
 }
 

@@ -36,6 +36,7 @@ async function totaldeploy(dataDir: string, ...args: string[]): Promise<Result> 
 const LAB = {
   ...{ version: 1, name: 'lab', image: 'office', comment: 'Room 12', after: 'wait' },
   users: [{ name: 'admin', password: 'very secret' }],
+  freeSpace: 'grow-last',
   computerNames: { kind: 'table' },
   table: [{ mac: '02:00:00:00:00:01', name: 'SEAT-1' }],
 };
@@ -64,7 +65,8 @@ describe('the template commands', () => {
     expect((await totaldeploy(lab.dir, 'template', 'list')).out).toMatch(/lab +office +20.* no +Room 12\n/);
     const shown = await totaldeploy(lab.dir, 'template', 'show', 'lab');
     expect(shown.out).toMatch(/Master image +office .*\n/);
-    expect(shown.out).toContain('Not applied by this version: user accounts: admin\n');
+    expect(shown.out).toContain('Not applied by this version: the free space of the target disk');
+    expect(shown.out).not.toContain('very secret');
     expect(shown.out).toContain('Warning: No computer is connected and free\n');
     const json = JSON.parse((await totaldeploy(lab.dir, 'template', 'show', 'lab', '--json')).out);
     expect(json.users[0].password.console).toBe(lab.status.certificateSha256);
@@ -86,7 +88,9 @@ describe('the template commands', () => {
     expect((await totaldeploy(lab.dir, 'template', 'table', 'lab', csv)).out).toContain('2 computers');
     const show = (mac: string) => totaldeploy(lab.dir, 'template', 'show', 'lab', '--for', mac, '--json');
     expect(JSON.parse((await show('02:00:00:00:00:02')).out)).toMatchObject({ name: 'DESK-2' });
-    expect(JSON.parse((await show('02-00-00-00-00-09')).out)).toEqual({ label: '02:00:00:00:00:09' });
+    expect(JSON.parse((await show('02-00-00-00-00-09')).out)).toEqual({
+      ...{ label: '02:00:00:00:00:09', changes: [] },
+    });
     expect((await show('nonsense')).error).toMatchObject({ code: 'usage' });
     await writeFile(csv, 'mac,name\nxx,DESK-1\n');
     expect((await totaldeploy(lab.dir, 'template', 'table', 'lab', csv)).error?.message).toContain(
@@ -139,6 +143,29 @@ describe('the template commands', () => {
 });
 
 describe('deploy --template', () => {
+  it('takes the password for the domain from a file, and asks nobody without a terminal', async () => {
+    await using lab = await TestConsole.start();
+    await lab.addImage('office');
+    const membership = { kind: 'domain', name: 'lab.example.org', user: 'joiner' };
+    await importFile(lab, { ...LAB, membership });
+    const a = await lab.computer(1);
+    const args = ['deploy', '--template', 'lab', '--after', 'wait'];
+    expect((await totaldeploy(lab.dir, ...args)).error).toMatchObject({
+      ...{ code: 'usage', message: expect.stringContaining('Password of joiner for lab.example.org') },
+    });
+    const file = join(lab.dir, 'password');
+    await writeFile(file, 'Hush-Secret-3\n');
+    const running = totaldeploy(lab.dir, ...args, '--password-file', file);
+    const deployment = await a.accept();
+    const path = `${deployment.customisation!.path}/customisation`;
+    const bytes = await a.service().getBuffer(path);
+    expect(JSON.parse(bytes.toString()).membership.password).toBe('Hush-Secret-3');
+    a.report(deployment);
+    const { error, out, notes } = await running;
+    expect(error).toBeUndefined();
+    expect(out + notes).not.toContain('Hush-Secret');
+  });
+
   it('runs by the template, says first what is not applied, and takes options before it', async () => {
     await using lab = await TestConsole.start();
     await lab.addImage('office');
@@ -161,7 +188,7 @@ describe('deploy --template', () => {
     a.report(deployment);
     const { error, notes, out } = await running;
     expect(error).toBeUndefined();
-    expect(notes).toMatch(/^Not applied by this version: user accounts: admin\n/);
+    expect(notes).toMatch(/^Not applied by this version: the free space of the target disk/);
     expect(out).toContain('1 of 1 computer done');
     expect(b.orders).toEqual([]);
   });

@@ -1,11 +1,21 @@
 import { readFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
+import type { SystemFamily } from '../../customise/customise-system.ts';
+import { plannedWords } from '../../customise/planned-words.ts';
 import { errorLine, TdError } from '../../lib/errors.ts';
-import { type ComputerPlan, type ComputerSettings, computerPlan } from '../computer-plan.ts';
+import type { FilesystemKind } from '../../schema/disk-layout.ts';
+import type { Template } from '../../schema/template.ts';
+import {
+  type ComputerPlan,
+  type ComputerSettings,
+  computerPlan,
+  type PlannedComputer,
+} from '../computer-plan.ts';
 import { normalMac } from '../computers.ts';
-import type { DeployPlan } from '../console-api.ts';
+import type { DeployPlan, ImageDetails } from '../console-api.ts';
 import { consolePaths } from '../console-paths.ts';
 import { rpcApi } from '../rpc-api.ts';
+import { targetCustomisation, wantsChanges } from '../target-customisation.ts';
 import { parseJson } from '../template-check.ts';
 import type { ConsoleCommandContext } from './console-command-context.ts';
 import { printable } from './image-info.ts';
@@ -50,7 +60,7 @@ export async function listTemplates(flags: TemplateFlags, context: ConsoleComman
   );
 }
 
-/** `template show`: what it would do now, or with `--for` what one computer would be called. */
+/** `template show`: what it would do now, or with `--for` what one computer would become. */
 export async function showTemplate(
   name: string,
   { flags, context }: Call<TemplateFlags & { for?: string }>,
@@ -73,7 +83,15 @@ export async function showTemplate(
     const place = computers.findIndex((one) => one.macs.includes(mac));
     const plan = computerPlan(template, computers);
     const settings = plan.computers[place]!;
-    context.out(flags.json === true ? json(settings) : settingsText(settings, plan));
+    const details = await api.call('image.details', { image: template.image }).catch((error) => {
+      context.note(`Warning: the changes are not known: ${printable(errorLine(error))}\n`);
+    });
+    // What no name or address is left for has its problem in the plan.
+    const isGood = plan.problems.length === 0 && details !== undefined && wantsChanges(template);
+    const changes = !isGood ? [] : plannedChanges(template, { computer: computers[place]!, place, details });
+    context.out(
+      flags.json === true ? json({ ...settings, changes }) : settingsText(settings, { plan, changes }),
+    );
     return;
   }
   if (flags.json === true) context.out(json(await api.call('template.get', { name })));
@@ -139,7 +157,34 @@ export function planText({ rows, notApplied, warnings, problems = [] }: DeployPl
   return `${lines.map(printable).join('\n')}\n`;
 }
 
-function settingsText({ name, address }: ComputerSettings, plan: ComputerPlan): string {
+/** What would be changed, in words, by the kinds of systems that may be on the image. */
+function plannedChanges(
+  template: Template,
+  { computer, place, details }: { computer: PlannedComputer; place: number; details: ImageDetails },
+): { system: SystemFamily; edits: string[] }[] {
+  const customisation = targetCustomisation(template, {
+    ...{ computer, place, open: () => 'not needed' },
+    // Which files there are is seen when a job starts.
+    filesOf: (source) => ({ name: basename(source.replaceAll('\\', '/')), isFolder: false, entries: [] }),
+  });
+  const machine = { macs: [...computer.macs], pciDevices: [] };
+  const kinds = details.disks[template.disk]?.partitions.map((one) => one.filesystem.kind) ?? [];
+  const families: SystemFamily[] = [];
+  if (kinds.includes('ntfs')) families.push('windows');
+  if (kinds.some((kind) => LINUX_KINDS.has(kind))) families.push('linux');
+  return families.map((system) => ({
+    system,
+    edits: plannedWords(customisation, { family: system, machine }),
+  }));
+}
+
+const LINUX_KINDS: ReadonlySet<FilesystemKind> = new Set(['ext2', 'ext3', 'ext4', 'xfs', 'btrfs', 'lvm2']);
+const SYSTEM_WORDS: Readonly<Record<SystemFamily, string>> = { windows: 'a Windows 10', linux: 'a Debian' };
+
+function settingsText(
+  { name, address }: ComputerSettings,
+  { plan, changes }: { plan: ComputerPlan; changes: ReturnType<typeof plannedChanges> },
+): string {
   const { prefixLength = 0, gateway = '' } = address ?? {};
   const network =
     address === undefined
@@ -148,12 +193,17 @@ function settingsText({ name, address }: ComputerSettings, plan: ComputerPlan): 
   const lines = [
     `Name     ${name ?? "the master's"}`,
     `Address  ${network}`,
+    ...changes.flatMap(({ system, edits }) => [
+      `Changes of ${SYSTEM_WORDS[system]}, for example:`,
+      ...edits.map((text) => `  ${text}`),
+    ]),
     ...plan.problems.map((line) => `Problem: ${line}`),
   ];
   return `${lines.map(printable).join('\n')}\n`;
 }
 
-function checkedMac(text: string): string {
+/** @throws TdError `usage`. */
+export function checkedMac(text: string): string {
   const mac = normalMac(text);
   if (/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(mac)) return mac;
   throw new TdError('usage', `Cannot use "${text}": give a MAC address such as 52:54:00:12:34:56`);

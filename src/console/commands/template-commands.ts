@@ -19,8 +19,8 @@ export function registerTemplateCommands(program: Command, context: ConsoleComma
     .action(async (flags: TemplateFlags) => (await run()).listTemplates(flags, context));
   command('show', 'Show what a deployment with a template would do.', 'show lab --for 52:54:00:12:00:07')
     .argument('<name>', 'the template')
-    .option('--for <mac>', 'name and address that this computer would get')
-    .option('--json', 'print the template, passwords sealed; with --for name and address')
+    .option('--for <mac>', 'what this computer would become: name, address and every change')
+    .option('--json', 'print the template, passwords sealed; with --for what the computer becomes')
     .action(async (name: string, flags: TemplateFlags & { for?: string }) =>
       (await run()).showTemplate(name, { flags, context }),
     );

@@ -57,10 +57,11 @@ describe('the calls for templates', () => {
     const computer = await lab.computer(1);
     await until(async () => (await api.call('computers', {})).length === 1, 'the computer');
     const names = { kind: 'pattern' as const, pattern: 'PC-{mac}' };
-    const inline = { ...LAB, computerNames: names, users: [{ name: 'admin', password: 'very secret' }] };
+    const users = [{ name: 'admin', password: 'very secret' }];
+    const inline = { ...LAB, computerNames: names, users, freeSpace: 'grow-last' as const };
     const { rows, notApplied, problems } = await api.call('plan', { inline });
     expect(rows).toContainEqual({ label: 'Computer names', value: 'pattern PC-{mac}: PC-000001' });
-    expect(notApplied).toHaveLength(2);
+    expect(notApplied).toHaveLength(1);
     expect(problems).toEqual([]);
     const { jobId } = await api.call('deploy', { inline, after: 'wait' });
     computer.report(await computer.accept());

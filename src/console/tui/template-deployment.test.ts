@@ -80,6 +80,30 @@ describe('template deployment', () => {
     expect(called(console, 'deploy')).toEqual([{ template: 'Classroom', targets: 'all' }]);
   });
 
+  test('asks for the password for the domain that the template leaves out', async () => {
+    const asks = { user: 'join', domain: 'lab.example.org' };
+    const console = await open({
+      computers: 1,
+      answers: { plan: () => ({ rows: [], notApplied: [], warnings: [], asks }) },
+    });
+    await driver.press('enter', 'f2');
+    expect(driver.screen()).toContain('Password of join');
+    await driver.press('f2');
+    expect(driver.screen()).toContain('! type the password');
+    await driver.fill('Hush-Secret');
+    expect(driver.screen()).not.toContain('Hush-Secret');
+    await driver.press('f2', 'y');
+    expect(called(console, 'deploy')).toEqual([
+      { template: 'Classroom', targets: 'all', domainPassword: 'Hush-Secret' },
+    ]);
+    driver.leave();
+    const left = await open({
+      answers: { plan: () => ({ rows: [], notApplied: [], warnings: [], asks }) },
+    });
+    await driver.press('enter', 'f2', 'escape');
+    expect(called(left, 'deploy')).toEqual([]);
+  });
+
   test('does not start without computers, nor when the plan has a problem', async () => {
     const console = await open({ computers: 0 });
     await driver.press('enter', 'f2');

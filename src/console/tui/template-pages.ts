@@ -79,6 +79,7 @@ export class TemplateSummaryPage implements Page<string> {
       request: {
         ...{ params: { template: name, targets: 'all' }, image, diskRule: targetDisk, chosen: undefined },
         ...{ waitFor: run.waitFor, waitSeconds: run.waitSeconds, joinLate: run.joinLate, wake: run.wake },
+        asks: this.#plan?.asks,
       },
     });
     if (jobId !== undefined) host.close(jobId);

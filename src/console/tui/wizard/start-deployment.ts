@@ -1,9 +1,10 @@
 import { TdError } from '../../../lib/errors.ts';
 import type { AnyHost } from '../../../lib/tui/field.ts';
 import { plural } from '../../commands/text-table.ts';
-import type { ConsoleApi, DeployParams } from '../../console-api.ts';
+import type { ConsoleApi, DeployParams, DeployPlan } from '../../console-api.ts';
 import type { ComputerView } from '../../console-core.ts';
 import { diskRuleWords } from './disk-rule-draft.ts';
+import { DomainPasswordPage } from './domain-password-page.ts';
 
 const NAMES_MAX = 12;
 
@@ -17,6 +18,8 @@ export interface StartRequest {
   waitSeconds: number;
   joinLate: boolean;
   wake: boolean;
+  /** Whose password is in no template. */
+  asks: DeployPlan['asks'];
 }
 
 /**
@@ -29,6 +32,10 @@ export async function startDeployment(
   options: { api: ConsoleApi; request: StartRequest },
 ): Promise<string | undefined> {
   const { api, request } = options;
+  const { asks } = request;
+  const domainPassword = asks === undefined ? '' : await host.open(new DomainPasswordPage(asks));
+  if (domainPassword === undefined) return undefined;
+  const params = { ...request.params, ...(domainPassword === '' ? {} : { domainPassword }) };
   for (;;) {
     const asked = startFacts(request, await api.call('computers', {}));
     if (asked.count === 0) {
@@ -38,7 +45,7 @@ export async function startDeployment(
     if (!(await host.confirm('Start the deployment', asked.text, typed))) return undefined;
     // A computer that connected meanwhile would be overwritten without anybody having been asked.
     const now = startFacts(request, await api.call('computers', {}));
-    if (now.count <= asked.count) return (await api.call('deploy', request.params)).jobId;
+    if (now.count <= asked.count) return (await api.call('deploy', params)).jobId;
     const more = plural(now.count - asked.count, 'computer');
     await host.message('More computers', `${more} more connected meanwhile; please confirm again.`);
   }

@@ -142,7 +142,7 @@ export class SummaryStep implements WizardStepView {
     const chosen = draft.targets.mode === 'chosen' ? draft.targets.chosen : undefined;
     const request = {
       ...{ params: deployParamsOf(draft), image: draft.image, diskRule: targetDisk },
-      ...{ chosen, waitFor, waitSeconds, joinLate, wake },
+      ...{ chosen, waitFor, waitSeconds, joinLate, wake, asks: this.#plan?.asks },
     };
     const jobId = await startDeployment(host, { api, request });
     if (jobId !== undefined) host.close({ jobId });

@@ -82,7 +82,7 @@ export function wizardConsole(options: FakeConsoleOptions = {}): FakeConsole {
           { label: 'Master image', value: 'office (42.0 GB, taken 2026-03-01)' },
           { label: 'Target computers', value: '2 computers (2 now)' },
         ],
-        notApplied: ["new security identifiers: each computer has the master's"],
+        notApplied: ['the free space of the target disk: it stays as it is'],
         warnings: [],
         problems: [],
       }),
