@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import type { GetOptions } from '../control/service-client.ts';
 import { customiseDisk } from '../customise/customise-disk.ts';
 import { filesByPieces } from '../customise/file-source.ts';
@@ -75,7 +76,7 @@ export async function customiseDevice(options: CustomisingOptions): Promise<Edit
     return await customiseDisk({
       ...{ partitions, customisation, signal, onEdit },
       attach: (partition) => loopOverPartition(device, partition, { readOnly: false }),
-      machine: await readMachineFacts({ macs: macsOf(machine) }),
+      machine: await readMachineFacts({ macs: macsOf(machine), diskName: basename(device.path) }),
       openFile: filesByPieces(read, { signal, onBytes }),
     });
   } finally {

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -39,6 +39,35 @@ test('reads the functions of a computer and leaves out what sysfs does not descr
 
 test('a computer without PCI has no devices', async () => {
   expect((await readMachineFacts({ macs: [], sysDir })).pciDevices).toEqual([]);
+});
+
+test('knows what drives a disk, through bridges, and nothing of a disk that hangs on no device', async () => {
+  const port = join(sysDir, 'devices/pci0000:00/0000:00:02.0');
+  const scsi = join(port, '0000:01:00.0/virtio1/host0/target0:0:0/0:0:0:0');
+  await mkdir(join(scsi, 'block/sda'), { recursive: true });
+  await mkdir(join(sysDir, 'devices/virtual/block/loop0'), { recursive: true });
+  await mkdir(join(sysDir, 'class/block'), { recursive: true });
+  const driver = async (dir: string, name: string, module?: string) => {
+    const own = join(sysDir, 'bus/drivers', name);
+    await mkdir(own, { recursive: true });
+    await symlink(own, join(dir, 'driver'));
+    if (module !== undefined) await symlink(join(sysDir, 'module', module), join(own, 'module'));
+  };
+  await driver(scsi, 'sd', 'sd_mod');
+  await driver(join(port, '0000:01:00.0/virtio1'), 'virtio_scsi', 'virtio_scsi');
+  await driver(join(port, '0000:01:00.0'), 'virtio-pci');
+  await writeFile(join(port, '0000:01:00.0/class'), '0x010000\n');
+  await driver(port, 'pcieport');
+  await writeFile(join(port, 'class'), '0x060400\n');
+  await symlink(join(scsi, 'block/sda'), join(sysDir, 'class/block/sda'));
+  await symlink(join(sysDir, 'devices/virtual/block/loop0'), join(sysDir, 'class/block/loop0'));
+  const modulesOf = async (diskName: string) =>
+    (await readMachineFacts({ macs: [], diskName, sysDir })).diskModules;
+
+  expect(await modulesOf('sda')).toEqual(['sd_mod', 'virtio_pci', 'virtio_scsi']);
+  expect(await modulesOf('loop0')).toEqual([]);
+  expect(await modulesOf('none')).toEqual([]);
+  expect((await readMachineFacts({ macs: [], sysDir })).diskModules).toBeUndefined();
 });
 
 test('names a device as Windows does, the closest name first', () => {

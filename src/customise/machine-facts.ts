@@ -1,5 +1,5 @@
-import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readdir, readFile, readlink, realpath } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 
 /** One PCI function of a computer. */
 export interface PciDevice {
@@ -19,19 +19,44 @@ export interface MachineFacts {
   /** Lower case with colons, the first card first. */
   macs: string[];
   pciDevices: PciDevice[];
+  /** Kernel modules, sorted, that reach the disk the system will start from; absent where that is not known. */
+  diskModules?: string[];
 }
 
 /** A computer with more functions than this has virtual ones (SR-IOV), which no system starts from. */
 const DEVICES_MAX = 4096;
 /** PCI Code and ID Assignment Specification, section 1.2: base class 01h is mass storage. */
 const MASS_STORAGE_CLASS = 0x01;
+/** PCI-to-PCI bridges, which every kernel has a driver for. */
+const BRIDGE_CLASS = 0x0604;
 
-/** @param options.macs of this computer's cards; `options.sysDir` default `/sys`. */
+/** @param options `macs` of this computer's cards; `diskName` as the kernel has it; `sysDir` default `/sys`. */
 export async function readMachineFacts(options: {
   macs: readonly string[];
+  diskName?: string;
   sysDir?: string;
 }): Promise<MachineFacts> {
-  return { macs: [...options.macs], pciDevices: await readPciDevices(options.sysDir) };
+  const { macs, diskName, sysDir } = options;
+  return {
+    ...{ macs: [...macs], pciDevices: await readPciDevices(sysDir) },
+    ...(diskName === undefined ? {} : { diskModules: await readDiskModules(diskName, sysDir) }),
+  };
+}
+
+/** Modules of the running kernel for a disk and for each device between it and the processor; none where unknown. */
+async function readDiskModules(diskName: string, sysDir = '/sys'): Promise<string[]> {
+  const modules = new Set<string>();
+  const top = join(await realpath(sysDir), 'devices');
+  let dir = await realpath(join(sysDir, 'class/block', diskName)).catch(() => top);
+  for (; dir.startsWith(`${top}/`); dir = dirname(dir)) {
+    const driver = await readlink(join(dir, 'driver')).catch(() => undefined);
+    const classCode = Number(await readFile(join(dir, 'class'), 'utf8').catch(() => '0'));
+    if (driver === undefined || classCode >>> 8 === BRIDGE_CLASS) continue;
+    // A driver that is built in here may be a module there, by about this name.
+    const module = await readlink(join(dir, 'driver/module')).catch(() => driver);
+    modules.add(basename(module).replaceAll('-', '_'));
+  }
+  return [...modules].sort();
 }
 
 /** The PCI functions in address order; none where the computer has no PCI. */

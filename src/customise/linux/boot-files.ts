@@ -1,37 +1,7 @@
 import type { Edit } from '../edit.ts';
 import { configText, lines } from './config-text.ts';
-import { GRUB_FILES, type InitramfsTool, type LinuxFacts } from './linux-facts.ts';
+import { GRUB_FILES } from './linux-facts.ts';
 import type { LinuxSystem } from './linux-system.ts';
-
-/** Several kernels on a slow disk. */
-const REBUILD_TIMEOUT_MS = 30 * 60_000;
-const INITRAMFS_TOOLS_SETTING = '/etc/initramfs-tools/conf.d/zz-totaldeploy';
-
-/** An initramfs made for the master's controllers alone would not find the disk of other computers. */
-export function initramfsEdits({ initramfs }: LinuxFacts): Edit<LinuxSystem>[] {
-  if (initramfs === undefined) return [];
-  if (!initramfs.hostOnly) return [];
-  const { tool } = initramfs;
-  return [
-    {
-      text: `Make the initramfs anew with the drivers of all disk controllers (${tool})`,
-      async apply(system) {
-        await rebuild(system, tool);
-        return undefined;
-      },
-    },
-  ];
-}
-
-async function rebuild({ root, runInside }: LinuxSystem, tool: InitramfsTool): Promise<void> {
-  const options = { timeoutMs: REBUILD_TIMEOUT_MS };
-  if (tool === 'dracut') await runInside('dracut', ['--force', '--regenerate-all', '--no-hostonly'], options);
-  else if (tool === 'mkinitcpio') await runInside('mkinitcpio', ['-P', '-S', 'autodetect'], options);
-  else {
-    await root.write(INITRAMFS_TOOLS_SETTING, 'MODULES=most\n');
-    await runInside('update-initramfs', ['-u', '-k', 'all'], options);
-  }
-}
 
 const BOOT_ENTRY_FOLDERS = ['/boot/loader/entries', '/boot/efi/loader/entries', '/efi/loader/entries'];
 /** Names that depend on the controller or on the order in which disks are found. */

@@ -1,10 +1,11 @@
 import type { Customisation } from '../../schema/customisation.ts';
 import type { Edit } from '../edit.ts';
 import type { MachineFacts } from '../machine-facts.ts';
-import { diskNamesEdit, initramfsEdits } from './boot-files.ts';
+import { diskNamesEdit } from './boot-files.ts';
 import { cardEdits } from './card-edits.ts';
 import { firstStartEdit } from './first-start.ts';
 import { hostNameEdits } from './host-name.ts';
+import { initramfsEdits } from './initramfs.ts';
 import type { LinuxFacts } from './linux-facts.ts';
 import type { LinuxSystem } from './linux-system.ts';
 import { cloudInitEdits, machineIdEdit, sshHostKeysEdit, staleStateEdit } from './machine-identity.ts';
@@ -27,7 +28,7 @@ export function linuxEdits(
   const sets = { hostname: computerName !== undefined, network: network.kind !== 'keep' };
   return [
     // First, for dracut names its files by the machine ID.
-    ...initramfsEdits(facts),
+    ...initramfsEdits(facts, machine),
     diskNamesEdit,
     machineIdEdit,
     staleStateEdit,
