@@ -50,6 +50,8 @@ tcpdump               : packet captures of failed tests
 samba                 : a real SMB server to test with
 nfs-ganesha           : a real NFS server to test with
 nfs-ganesha-vfs       : its access to folders
+openssh-client        : what is asked of started systems
+sshpass               : with their new passwords
 tmux                  : a real terminal for the tests of the screens
 libhivex-bin          : an independent reader of registry hives
 libwin-hivex-perl     : its export as text

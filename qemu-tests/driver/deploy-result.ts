@@ -30,8 +30,7 @@ export const deployResultSchema = z
 export type DeployResult = z.infer<typeof deployResultSchema>;
 export type DeployedTarget = DeployResult['targets'][number];
 
-export interface DeployOrder {
-  image: string;
+export type DeployOrder = ({ image: string } | { template: string }) & {
   /** Starts when so many computers are connected. */
   waitFor: number;
   after: 'shutdown' | 'restart' | 'wait';
@@ -41,12 +40,13 @@ export interface DeployOrder {
   rateMbit?: number;
   /** How long a lost computer may take to come back. */
   lostWaitSeconds?: number;
-}
+};
 
 /** The arguments of the command that gives this order. */
 export function deployArguments(order: DeployOrder): string[] {
+  const what = 'image' in order ? ['--image', order.image] : ['--template', order.template];
   return [
-    ...['deploy', '--image', order.image, '--wait-for', String(order.waitFor), '--after', order.after],
+    ...['deploy', ...what, '--wait-for', String(order.waitFor), '--after', order.after],
     ...['--targets', order.targets === undefined ? 'all' : order.targets.join(',')],
     ...(order.rateMbit === undefined ? [] : ['--rate', String(order.rateMbit)]),
     ...(order.lostWaitSeconds === undefined ? [] : ['--lost-wait', String(order.lostWaitSeconds)]),

@@ -14,6 +14,7 @@ const PACKAGES = [
   'kmod',
   'dbus',
   'openssh-server',
+  'sudo',
   'ifupdown',
   'isc-dhcp-client',
   'iproute2',
