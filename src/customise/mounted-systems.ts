@@ -77,7 +77,7 @@ export class MountedSystems implements AsyncDisposable {
     try {
       await writeFile(one.#userMapping, NTFS_USER_MAPPING);
       // Without udev nobody loads them when they are asked for.
-      await run('modprobe', ['-a', '-q', 'loop', 'fuse'], { okCodes: [0, 1] }).catch(() => {});
+      await run('modprobe', ['-a', '-q', 'loop', 'fuse', 'dm-mod'], { okCodes: [0, 1] }).catch(() => {});
       await one.#attachAll();
       for (const volume of one.#volumes) await one.#look(volume);
       await one.#mountAll({ readOnly: false });
