@@ -10,28 +10,29 @@ import {
   realHiveBytes,
 } from './testdata/real-hives.ts';
 
-const LARGE_BYTES = 15_000_000;
+const LARGE_BYTES = 15_500_000;
 
-/** Times of reading, editing and writing a hive, the best of some, in milliseconds. */
+/** Processor time of reading, editing and writing a hive, the best of some; other programs do not count. */
 function bestEditMs(file: Buffer): number {
   const times = Array.from({ length: 3 }, () => {
-    const start = performance.now();
+    const start = process.cpuUsage();
     const hive = Hive.parse(file);
     hive.root.ensure('Setup').set('CmdLine', { type: 1, data: Buffer.from('first.cmd\0', 'utf16le') });
     hive.toBuffer();
-    return performance.now() - start;
+    const { user, system } = process.cpuUsage(start);
+    return (user + system) / 1000;
   });
   return Math.min(...times);
 }
 
-/** Fills a hive with small values up to a size. */
+/** Fills a hive with values up to a size. */
 function grown(hive: Hive): Buffer {
   let bytes = hive.toBuffer().length;
   for (let index = 0; bytes < LARGE_BYTES; index += 1) {
-    const key = hive.root.ensure(`Fill\\${index >> 8}\\key ${index & 255}`);
-    for (let value = 0; value < 4; value += 1)
-      key.set(`value ${value}`, { type: 3, data: Buffer.alloc(200, value) });
-    bytes += 1000;
+    const key = hive.root.ensure(`Fill\\${index >> 6}\\key ${index & 63}`);
+    for (let value = 0; value < 6; value += 1)
+      key.set(`value ${value}`, { type: 3, data: Buffer.alloc(500, value) });
+    bytes += 3300;
   }
   return hive.toBuffer();
 }
@@ -44,8 +45,8 @@ function differences(before: Record<string, string[]>, after: Record<string, str
 
 describe('speed', () => {
   it('reads, edits and writes 15 MB in a second', () => {
-    const file = grown(Hive.create());
-    expect(file.length).toBeGreaterThan(LARGE_BYTES * 0.9);
+    const file = grown(hasRealHives ? realHive('win7-SYSTEM') : Hive.create());
+    expect(file.length).toBeGreaterThan(15_000_000);
     expect(bestEditMs(file)).toBeLessThan(1000);
   });
 });
