@@ -48,20 +48,17 @@ function filledHive(minor: 3 | 5): Hive {
 
 /** Everything that a person sees of a hive: paths, times left out, and values in their order. */
 export function contentOf(hive: Hive): Record<string, string[]> {
-  return Object.fromEntries(
-    [...hive.keys()].map((key) => [
-      `${key.path}`,
-      [`security ${hex(key.securityDescriptor)}`, `class ${key.className ?? ''}`, ...valuesOf(key)],
-    ]),
-  );
+  const content: Record<string, string[]> = {};
+  const waiting: [path: string, key: HiveKey][] = [['', hive.root]];
+  for (const [path, key] of waiting) {
+    content[path] = [key.securityDescriptor.toString('latin1'), key.className ?? '', ...valuesOf(key)];
+    for (const subkey of key.subkeys()) waiting.push([`${path}\\${subkey.name}`, subkey]);
+  }
+  return content;
 }
 
 function valuesOf(key: HiveKey): string[] {
-  return key.values().map(({ name, type, data }) => `${name}=${type}:${hex(data)}`);
-}
-
-function hex(bytes: Buffer): string {
-  return bytes.toString('hex');
+  return key.values().map(({ name, type, data }) => `${name}=${type}:${data.toString('latin1')}`);
 }
 
 /** The first of two writes of a file: what the head says while the rest is not yet there. */
