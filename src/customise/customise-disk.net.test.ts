@@ -79,7 +79,16 @@ async function put(root: string, files: Record<string, string>): Promise<void> {
   }
 }
 
-async function customise(changes: object, signal = new AbortController().signal): Promise<EditResult[]> {
+const attachFile = async ({ number }: Partition) => {
+  const { file } = volumes[number - 1]!;
+  const path = (await run('losetup', ['--find', '--show', file])).stdout.trim();
+  return { path, [Symbol.asyncDispose]: async () => void (await run('losetup', ['--detach', path])) };
+};
+
+async function customise(
+  changes: object,
+  { signal = new AbortController().signal, attach = attachFile } = {},
+): Promise<EditResult[]> {
   const customisation: Customisation = customisationSchema.parse({
     ...{ computerName: 'PC-07', membership: { kind: 'keep' }, network: { kind: 'keep' }, users: [] },
     ...{ sid: 'new', files: [], applications: [], drivers: [], ...changes },
@@ -88,11 +97,7 @@ async function customise(changes: object, signal = new AbortController().signal)
     customisation,
     signal,
     partitions: volumes.map(({ partition }) => partition),
-    attach: async ({ number }) => {
-      const { file } = volumes[number - 1]!;
-      const path = (await run('losetup', ['--find', '--show', file])).stdout.trim();
-      return { path, [Symbol.asyncDispose]: async () => void (await run('losetup', ['--detach', path])) };
-    },
+    attach,
     machine: { macs: ['52:54:00:12:34:56'], pciDevices: [] },
     openFile: async function* () {
       yield Buffer.from('from the console');
@@ -206,9 +211,19 @@ describe('customising a deployed disk', () => {
     expect(failed(results)[0]?.reason).toMatch(/hibernated/);
   });
 
+  it('says so when the partitions cannot be reached', async () => {
+    await addVolume('ext4', { mib: 8, make: ['mkfs.ext4', '-q'] });
+    const attach = async () => {
+      throw new Error('no loop devices here');
+    };
+    expect(await customise({}, { attach })).toEqual([
+      { text: 'Reach the deployed partitions', result: 'failed', reason: 'no loop devices here' },
+    ]);
+  });
+
   it('stops when it is cancelled, and leaves nothing mounted', async () => {
     const root = await addVolume('ext4', { mib: 32, make: ['mkfs.ext4', '-q'] });
     await inside(root, (at) => put(at, DEBIAN));
-    await expect(customise({}, AbortSignal.abort(new Error('enough')))).rejects.toThrow('enough');
+    await expect(customise({}, { signal: AbortSignal.abort(new Error('enough')) })).rejects.toThrow('enough');
   });
 });

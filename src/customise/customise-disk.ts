@@ -19,11 +19,21 @@ export type CustomiseDiskOptions = Omit<CustomiseOptions, 'isUnmountedAfter' | '
  * with what is there when it is mounted again. Needs root.
  *
  * @returns one result for each edit; what could not be changed and why is among them.
- * @throws TdError when something stays mounted or a partition cannot be reached; the signal's reason. The disk is not
- *   to be trusted then.
+ * @throws TdError when something stays mounted; the signal's reason. The disk is not to be trusted then.
  */
 export async function customiseDisk(options: CustomiseDiskOptions): Promise<EditResult[]> {
-  await using mounted = await MountedSystems.open(options);
+  let mounted: MountedSystems;
+  try {
+    mounted = await MountedSystems.open(options);
+  } catch (error) {
+    options.signal.throwIfAborted();
+    return [failure('Reach the deployed partitions', error)];
+  }
+  await using _ = mounted;
+  return await customiseAll(mounted, options);
+}
+
+async function customiseAll(mounted: MountedSystems, options: CustomiseDiskOptions): Promise<EditResult[]> {
   const results: EditResult[] = [];
   const changed: { system: DeployedSystem; where: string; marks: Map<string, string> }[] = [];
   for (const { dir, where } of mounted.systems) {
