@@ -69,6 +69,17 @@ describe('a console started from its own CD and worked by keyboard alone', () =>
     return join(share, file);
   }
 
+  /** Pages 5 to 12, with the master's settings: the disks are to be equal to its disk. */
+  async function goThroughSettings(): Promise<void> {
+    for (const page of [5, 6, 7, 8, 9, 10, 11, 12]) {
+      await person.keys('f8');
+      await person.see(new RegExp(` ${page} of 13`));
+      if (page !== 8) continue;
+      await person.keys('down', 'spc');
+      await person.see(/\([^ ]\) keep the SID/);
+    }
+  }
+
   async function startTargets(): Promise<void> {
     const start = async (name: string, spec: { mac: string; boot: 'network' | 'medium' }) => {
       const path = await emptyDisk(lab.path(`${name}.qcow2`), 500 * MIB);
@@ -208,10 +219,7 @@ describe('a console started from its own CD and worked by keyboard alone', () =>
       await person.picture('partitions');
       await person.keys('f8');
       await person.see(/4 of 13[\s\S]*first disk/);
-      for (const page of [5, 6, 7, 8, 9, 10, 11, 12]) {
-        await person.keys('f8');
-        await person.see(new RegExp(` ${page} of 13`));
-      }
+      await goThroughSettings();
       await person.keys('down', 'down', 'spc');
       await person.see(/\([^ ]\) do nothing/);
       await person.keys('f8');
@@ -276,7 +284,7 @@ describe('a console started from its own CD and worked by keyboard alone', () =>
       await person.see(/Target computers +all that are connected \(2 now\)/);
       await person.keys('f2');
       await person.see(/This overwrites 2 disks/);
-      await person.type('2');
+      await person.fill('2');
       await person.keys('ret');
       await person.see(/2 done +0 to go/, 300_000);
       for (const { vm, path } of targets) {

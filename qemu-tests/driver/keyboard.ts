@@ -44,7 +44,7 @@ const SHIFTED: Record<string, string> = {
 };
 
 /** Faster than a guest on a software processor reads its keyboard, keys are lost. */
-const KEY_INTERVAL_MS = 60;
+const KEY_INTERVAL_MS = 120;
 
 /** QEMU key names, pressed together, that make one character. */
 export function keysOf(character: string): string[] {

@@ -4,6 +4,10 @@ import { ensureDir, PICTURES_DIR } from './project-paths.ts';
 import type { Vm } from './vm.ts';
 
 const SEE_TIMEOUT_MS = 30_000;
+/** A PC keyboard keeps 16 bytes, four keys pressed and let go, for a processor that is busy; more are lost. */
+const KEYS_AT_ONCE = 4;
+/** Longer texts scroll in their fields. */
+const SHOWN_CHARS_MAX = 40;
 
 /** A person before the screen and the keyboard of one machine. */
 export class Operator {
@@ -27,12 +31,18 @@ export class Operator {
     await typeText(this.#vm, text);
   }
 
-  /** Replaces what is in the field that has the cursor, and waits until it is there. */
+  /** Replaces what is in the field that has the cursor, not faster than it is shown. */
   async fill(text: string, options: { secret?: boolean } = {}): Promise<void> {
     await this.keys('ctrl+u');
-    await this.type(text);
-    const shown = options.secret === true ? '*'.repeat(text.length) : text;
-    await this.see(new RegExp(`\\[${RegExp.escape(shown)}[_ \\]]`));
+    await this.see(/\[_+\]/);
+    for (let end = 0; end < text.length; ) {
+      const start = end;
+      end = Math.min(end + KEYS_AT_ONCE, text.length);
+      await this.type(text.slice(start, end));
+      const typed = options.secret === true ? '*'.repeat(end) : text.slice(0, end);
+      const begin = end > SHOWN_CHARS_MAX ? '' : '\\[';
+      await this.see(new RegExp(`${begin}${RegExp.escape(typed.slice(-SHOWN_CHARS_MAX))}[_\\]]`));
+    }
   }
 
   /** Keeps a picture of the screen as `vga-NAME.png`. */

@@ -12,6 +12,7 @@ import { SerialConsole } from './serial-console.ts';
 
 const QEMU = 'qemu-system-x86_64';
 const SOCKET_TIMEOUT_MS = 20_000;
+const KEY_HOLD_MS = 50;
 
 export interface VmStartOptions {
   /** Namespace with the taps of the machine's cards. */
@@ -122,7 +123,8 @@ export class Vm implements AsyncDisposable {
 
   /** @param keys QEMU key names, pressed together, e.g. `['ctrl', 'c']`. */
   async pressKeys(keys: readonly string[]): Promise<void> {
-    await this.qmp.execute('send-key', { keys: keys.map((data) => ({ type: 'qcode', data })) });
+    const qcodes = keys.map((data) => ({ type: 'qcode', data }));
+    await this.qmp.execute('send-key', { keys: qcodes, 'hold-time': KEY_HOLD_MS });
   }
 
   /** The screen as a PNG file. */
