@@ -17,6 +17,9 @@ describe('deploy arguments', () => {
     expect(deployArguments({ image: 'a', waitFor: 0, after: 'restart' }).join(' ')).toBe(
       'deploy --image a --wait-for 0 --after restart --targets all',
     );
+    expect(deployArguments({ template: 'Room 12', waitFor: 2, after: 'shutdown' }).slice(0, 3)).toEqual([
+      ...['deploy', '--template', 'Room 12'],
+    ]);
   });
 });
 
