@@ -1,9 +1,15 @@
+import { setImmediate } from 'node:timers/promises';
 import type { HiveKey } from '../registry-hive/hive-key.ts';
 
+/** In between the rest of the program must hear its console, which gives up the silent. */
+const KEYS_AT_ONCE = 1000;
+
 /** Path of the first key in which two trees differ in names, classes, values or security; undefined: in none. */
-export function hiveDifference(one: HiveKey, other: HiveKey): string | undefined {
+export async function hiveDifference(one: HiveKey, other: HiveKey): Promise<string | undefined> {
   const ahead: [HiveKey, HiveKey][] = [[one, other]];
+  let keys = 0;
   for (let pair = ahead.pop(); pair !== undefined; pair = ahead.pop()) {
+    if (++keys % KEYS_AT_ONCE === 0) await setImmediate();
     const [a, b] = pair;
     const children = a.subkeys();
     const others = b.subkeys();

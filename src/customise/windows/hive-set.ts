@@ -107,7 +107,7 @@ export class HiveSet {
 
   async #save(path: string, hive: Hive): Promise<void> {
     const bytes = hive.toBuffer();
-    const difference = hiveDifference(hive.root, Hive.parse(bytes).root);
+    const difference = await hiveDifference(hive.root, Hive.parse(bytes).root);
     if (difference !== undefined) {
       throw new TdError('damaged', `Cannot write "${path}": read again, it differs at "${difference}"`);
     }

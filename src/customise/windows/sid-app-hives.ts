@@ -27,7 +27,7 @@ export async function replaceSidInAppHives(
   for (const path of paths) {
     try {
       const hives = new HiveSet(system.root, { systemDir: system.facts.systemDir });
-      if (replaceSidInHive(await hives.open(path), options.patterns) === 0) continue;
+      if ((await replaceSidInHive(await hives.open(path), options.patterns)) === 0) continue;
       await hives.save();
       await hives.commit();
     } catch (error) {

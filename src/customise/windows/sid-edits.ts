@@ -60,7 +60,7 @@ async function replaceSidInRegistry(system: WindowsSystem, draw: RandomInt): Pro
   const users = await profileHives(system, await profilesOf(system, from));
   await replaceSidInTaskHashes(system, patterns);
   for (const name of [...SYSTEM_HIVES, ...users]) {
-    if (await hives.exists(name)) replaceSidInHive(await hives.open(name), patterns);
+    if (await hives.exists(name)) await replaceSidInHive(await hives.open(name), patterns);
   }
   system.sidChange = change;
 }

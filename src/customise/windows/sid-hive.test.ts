@@ -33,7 +33,7 @@ function descriptor(machine: Buffer): Buffer {
 }
 
 describe('replaceSidInHive', () => {
-  it('replaces it in names, values, data in several cells, security, the root and what was deleted', () => {
+  it('replaces it in names, values, data in several cells, security, the root and what was deleted', async () => {
     const hive = Hive.create();
     hive.root.rename(`${OLD}-1001_Classes`);
     const [from, to] = [machineSidBytes(CHANGE.from), machineSidBytes(CHANGE.to)];
@@ -49,7 +49,7 @@ describe('replaceSidInHive', () => {
     hive.root.ensure(`Deleted ${OLD}`).set('', text(OLD));
     hive.key(`Deleted ${OLD}`)!.remove();
 
-    expect(replaceSidInHive(hive, PATTERNS)).toBeGreaterThan(0);
+    expect(await replaceSidInHive(hive, PATTERNS)).toBeGreaterThan(0);
     const file = hive.toBuffer();
     expect(holdsSid(file, PATTERNS)).toBe(false);
     const again = Hive.parse(file);
@@ -69,11 +69,25 @@ describe('replaceSidInHive', () => {
     expect(changed.securityDescriptor.equals(descriptor(to))).toBe(true);
   });
 
-  it('changes nothing in a hive without it', () => {
+  it('lets the rest of the program work in between', async () => {
+    const hive = Hive.create();
+    for (let i = 0; i < 1500; i += 1) hive.root.ensure(`Key ${i}`);
+    let turns = 0;
+    const count = (): void => {
+      turns += 1;
+      turn = setImmediate(count);
+    };
+    let turn = setImmediate(count);
+    await replaceSidInHive(hive, PATTERNS);
+    clearImmediate(turn);
+    expect(turns).toBeGreaterThan(0);
+  });
+
+  it('changes nothing in a hive without it', async () => {
     const hive = phonyHive({ Software: { Owner: text(FOREIGN) } });
     const before = Hive.parse(hive.toBuffer());
     const file = before.toBuffer();
-    expect(replaceSidInHive(before, PATTERNS)).toBe(0);
+    expect(await replaceSidInHive(before, PATTERNS)).toBe(0);
     expect(before.isChanged).toBe(false);
     expect(before.toBuffer().equals(file)).toBe(true);
   });

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { TdError } from '../../lib/errors.ts';
 import type { Hive } from '../registry-hive/hive.ts';
 import type { HiveKey } from '../registry-hive/hive-key.ts';
@@ -9,6 +10,8 @@ const SID_START = Buffer.from([1, 4, 0, 0, 0, 0, 0, 5, 21, 0, 0, 0]);
 const SID_BYTES = SID_START.length + MACHINE_SID_BYTES;
 /** Its file name field is Windows' own business and written anew by it. */
 const BASE_BLOCK_BYTES = 4096;
+/** A hive may have a million; in between the rest of the program must hear its console, which gives up the silent. */
+const KEYS_AT_ONCE = 1000;
 
 /**
  * The machine's SID: at the end of the account domain's record in SAM, and as the local security authority knows it.
@@ -47,10 +50,12 @@ function decodeSid(bytes: Buffer | undefined, hive: string): MachineSid {
  * @returns in how many keys, values and security descriptors it was.
  * @throws TdError `invalid` when the hive is damaged, or when the SID is where it cannot be replaced.
  */
-export function replaceSidInHive(hive: Hive, patterns: readonly SidPattern[]): number {
+export async function replaceSidInHive(hive: Hive, patterns: readonly SidPattern[]): Promise<number> {
   const renamed: HiveKey[] = [];
   let count = 0;
+  let keys = 0;
   for (const key of hive.keys()) {
+    if (++keys % KEYS_AT_ONCE === 0) await setImmediate();
     count += replaceInValues(key, patterns);
     if (replaceSidText(key.name, patterns) !== key.name) renamed.push(key);
   }
