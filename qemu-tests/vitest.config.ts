@@ -6,6 +6,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 const LONGEST = [
   'uefi-debian.vm.test.ts',
   'linux-custom.vm.test.ts',
+  'windows-custom.vm.test.ts',
   'faults.vm.test.ts',
   'bios-tiny.vm.test.ts',
 ];
