@@ -46,10 +46,16 @@ describe('QEMU arguments', () => {
     const disks: VmSpec['disks'] = [
       { path: '/d/a', format: 'raw', bus: 'ahci', serial: 'S1' },
       { path: '/d/b', format: 'raw', bus: 'nvme' },
+      { path: '/d/c', format: 'raw', bus: 'usb-stick' },
     ];
     const args = qemuArguments({ ...SPEC, disks }, FILES);
-    expect(deviceOf(args, 'ide-hd')).toBe('ide-hd,drive=disk0,bus=ide.0,serial=S1,bootindex=10');
+    expect(deviceOf(args, 'ide-hd')).toBe('ide-hd,bus=ide.0,drive=disk0,serial=S1,bootindex=10');
     expect(deviceOf(args, 'nvme')).toBe('nvme,drive=disk1,serial=disk1,bootindex=11');
+    expect(deviceOf(args, 'usb-storage')).toBe(
+      'usb-storage,removable=on,drive=disk2,serial=disk2,bootindex=12',
+    );
+    expect(args).toContain('qemu-xhci');
+    expect(qemuArguments(SPEC, FILES)).not.toContain('qemu-xhci');
   });
 
   it('offer an image as CD or as USB stick', () => {
