@@ -16,6 +16,8 @@ interface Count {
 interface Suite {
   name: string;
   run(): Promise<Count>;
+  /** Run only when it is named. */
+  isExtra?: true;
 }
 
 const vitestReportSchema = z.object({
@@ -37,10 +39,11 @@ const SUITES: readonly Suite[] = [
   },
   { name: 'unit', run: () => vitest('unit', 'build/vitest.config.ts') },
   { name: 'net', run: () => vitest('net', 'build/vitest.net.config.ts') },
-  { name: 'vm', run: buildAndTestVms },
+  { name: 'vm', run: () => buildAndTestVms('vm', 'qemu-tests/vitest.config.ts') },
+  { name: 'long', run: () => buildAndTestVms('long', 'qemu-tests/vitest.long.config.ts'), isExtra: true },
 ];
 
-/** Runs the named suites (all when none is named) and ends with the line `N passed, N failed`. */
+/** Runs the named suites (all but extra ones when none is named) and ends with the line `N passed, N failed`. */
 async function main(names: readonly string[]): Promise<void> {
   const unknown = names.filter((name) => !SUITES.some((suite) => suite.name === name));
   if (unknown.length > 0) {
@@ -53,7 +56,7 @@ async function main(names: readonly string[]): Promise<void> {
   await mkdir(RESULTS, { recursive: true });
   const total: Count = { passed: 0, failed: 0, skipped: 0 };
   for (const suite of SUITES) {
-    if (names.length > 0 && !names.includes(suite.name)) continue;
+    if (names.length > 0 ? !names.includes(suite.name) : suite.isExtra === true) continue;
     const startedMs = performance.now();
     console.log(`\n== ${suite.name}`);
     const count = await suite.run();
@@ -106,15 +109,15 @@ async function vitest(name: string, config: string): Promise<Count> {
   };
 }
 
-async function buildAndTestVms(): Promise<Count> {
+async function buildAndTestVms(name: string, config: string): Promise<Count> {
   const code = await inherit(process.execPath, ['build/appliance.ts']);
   if (code !== 0) {
-    console.error(`vm: the appliance could not be built (exit ${code})`);
+    console.error(`${name}: the appliance could not be built (exit ${code})`);
     return { passed: 0, failed: 1, skipped: 0 };
   }
   // Twice the limits of two idle cores: shared machines are not idle, and a limit costs time only where a test fails.
   process.env.TOTALDEPLOY_TEST_PATIENCE ??= '2';
-  return vitest('vm', 'qemu-tests/vitest.config.ts');
+  return vitest(name, config);
 }
 
 function inherit(program: string, args: readonly string[]): Promise<number> {

@@ -5,7 +5,6 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 /** What takes long must not be the last that runs. */
 const LONGEST = [
   'uefi-debian.vm.test.ts',
-  'linux-custom.vm.test.ts',
   'windows-custom.vm.test.ts',
   'faults.vm.test.ts',
   'bios-tiny.vm.test.ts',

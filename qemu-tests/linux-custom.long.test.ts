@@ -84,7 +84,7 @@ describe('a Debian that becomes two computers', () => {
     typedDir = await mkdtemp(join(tmpdir(), 'td-typed-'));
     lab = await Lab.create({
       name: 'linux-custom',
-      reproduce: 'npx vitest run --config qemu-tests/vitest.config.ts linux-custom',
+      reproduce: 'npx vitest run --config qemu-tests/vitest.long.config.ts linux-custom',
     });
     console = await lab.startConsole();
     const agentDir = await exportPxe(console, lab.path('agent'), { mode: 'agent' });
